@@ -1,0 +1,1 @@
+"""The engine: everything Slipway does, without Qt."""

@@ -1,0 +1,188 @@
+"""How a machine is reached: commands as values, and the Transport that carries them."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.errors import Cancelled, CommandFailed
+from app.events import Stream
+from app.i18n import _
+
+SCRIPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "scripts"
+MASK = "••••••"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text that never shows itself; only transports call ``reveal()``."""
+
+    value: str
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self.value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A POSIX shell script of ``resources/scripts``; in an argv it stands for its text.
+
+    ``("sh", Script("store.sh"), "append", path)`` runs as ``sh -c TEXT store.sh append path``.
+    """
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """Return the script's source."""
+        return (SCRIPTS / self.name).read_text(encoding="utf-8")
+
+
+Argument = str | Secret | Script
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run: a value, built apart from running. ``str()`` is the masked text Review shows.
+
+    ``sudo`` asks for root's rights: the transport adds it where the user is not root.
+    """
+
+    argv: tuple[Argument, ...]
+    stdin: bytes | Secret | None = None
+    sudo: bool = False
+
+    def expanded(self) -> tuple[str | Secret, ...]:
+        """Return the argv with each script replaced by ``-c TEXT NAME``."""
+        words: list[str | Secret] = []
+        for word in self.argv:
+            if isinstance(word, Script):
+                words += ["-c", word.text, word.name]
+            else:
+                words.append(word)
+        return tuple(words)
+
+    def __str__(self) -> str:
+        words = []
+        for word in self.argv:
+            if isinstance(word, Script):
+                words.append(word.name)
+            else:
+                words.append(MASK if isinstance(word, Secret) else shlex.quote(word))
+        return " ".join((["sudo"] if self.sudo else []) + words)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended: its exit code and all it printed."""
+
+    command: Command
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    def tail(self, count: int = 10) -> str:
+        """Return the last lines, those of stderr if there are any."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return "\n".join(lines[-count:])
+
+    def check(self, title: str, hint: str = "") -> CommandResult:
+        """Return itself, or raise CommandFailed with ``title`` if the exit code is not 0."""
+        if self.exit_code != 0:
+            detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
+            raise CommandFailed(title, self, detail, hint)
+        return self
+
+
+class CancelToken:
+    """Set once by whoever wants the work to end; polled by whoever does it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to end."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work was asked to end."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise Cancelled if the work was asked to end."""
+        if self._event.is_set():
+            raise Cancelled
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but raise Cancelled as soon as the work is asked to end."""
+        if self._event.wait(seconds):
+            raise Cancelled
+
+
+OnLine = Callable[[Stream, str], None]
+OnBytes = Callable[[int, int], None]
+
+
+def ignore_line(stream: Stream, text: str) -> None:
+    """Take a line and do nothing."""
+
+
+def ignore_bytes(done: int, total: int) -> None:
+    """Take a progress report and do nothing."""
+
+
+class Transport(Protocol):
+    """One machine. One object per thread: ``another()`` gives a second one."""
+
+    def open(self) -> None:
+        """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""
+
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: OnLine = ignore_line,
+        cancel: CancelToken | None = None,
+        timeout: float = 60.0,
+    ) -> CommandResult:
+        """Run a command to its end, each line reported as it comes, secrets masked.
+
+        ``timeout`` in seconds. Raises Cancelled, CommandFailed when time runs out, ConnectionLost;
+        another exit code than 0 raises nothing.
+        """
+
+    def put(
+        self,
+        source: Path,
+        dest: str,
+        *,
+        on_bytes: OnBytes = ignore_bytes,
+        cancel: CancelToken | None = None,
+        sudo: bool = False,
+        mode: int = 0o644,
+    ) -> None:
+        """Copy a file there, whole or not at all: part file, SHA-256 compared, renamed."""
+
+    def connect_tcp(self, port: int, host: str = "127.0.0.1") -> socket.socket | None:
+        """Reach ``host:port`` as seen from the machine; None where the transport can't.
+
+        Raises ConnectionRefusedError when nothing listens there.
+        """
+
+    def another(self) -> Transport:
+        """Return an open transport to the same machine for use in another thread."""
+
+    def close(self) -> None:
+        """End the connection; safe to call twice."""
