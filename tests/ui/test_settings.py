@@ -1,0 +1,75 @@
+"""What the window remembers, and what it does with a broken file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.request import Target
+from ui.settings import RECENT, Settings
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "window.json"
+    settings = Settings(file)
+    settings.remember_geometry("wizard", b"\x00\x01\xff")
+    settings.remember_project(tmp_path / "中文 a", 'name = "a"\n')
+    settings.remember_project(tmp_path / "b")
+    settings.remember_target(Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"))
+    settings.remember_target(Target("localhost", transport="local"))
+    settings.remember_go_folder(tmp_path / "go")
+
+    again = Settings(file)
+    assert again.geometry("wizard") == b"\x00\x01\xff"
+    assert [each.path.name for each in again.projects] == ["b", "中文 a"]
+    assert again.answers(tmp_path / "中文 a") == 'name = "a"\n'
+    assert again.targets == (
+        Target("localhost", transport="local"),
+        Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"),
+    )
+    assert again.go_folder == tmp_path / "go"
+    assert [each.name for each in file.parent.iterdir()] == ["window.json"]
+
+
+def test_recent_ones_are_few_and_each_once(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "window.json")
+    for number in range(RECENT + 3):
+        settings.remember_project(tmp_path / str(number), f"answers {number}")
+        settings.remember_target(Target(f"host{number}"))
+    settings.remember_project(tmp_path / "5")
+    settings.remember_target(Target("host5"))
+    assert len(settings.projects) == len(settings.targets) == RECENT
+    assert settings.projects[0].path.name == "5"
+    assert settings.projects[0].answers == "answers 5"
+    assert [str(each) for each in settings.targets].count("host5") == 1
+    settings.forget_project(tmp_path / "5")
+    assert tmp_path / "5" not in [each.path for each in Settings(settings.path).projects]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b'{"geometry": 5, "projects": {"a": 1}, "targets": ["x", {"address": 4}], "go": []}',
+        b'{"geometry": {"wizard": "%%%"}, "targets": [{"address": "a", "transport": "carrier"}]}',
+    ],
+)
+def test_a_broken_file_reads_as_empty(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "window.json"
+    file.write_bytes(content)
+    settings = Settings(file)
+    assert settings.geometry("wizard") == b""
+    assert settings.projects == ()
+    assert settings.targets == ()
+    assert settings.go_folder is None
+    settings.remember_target(Target("fresh"))
+    assert json.loads(file.read_text(encoding="utf-8"))["targets"][0]["address"] == "fresh"
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_the_window(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings = Settings(tmp_path / "file" / "window.json")
+    settings.remember_target(Target("a"))
+    assert settings.targets == (Target("a"),)

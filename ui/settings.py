@@ -1,0 +1,169 @@
+"""What the window remembers between starts: its place, recent choices; never a secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from platformdirs import user_config_path
+
+from app.request import Target
+
+RECENT = 8
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RecentProject:
+    """A folder that was opened, and the answers last given for it as slipway.toml text."""
+
+    path: Path
+    answers: str = ""
+
+
+class Settings:
+    """One JSON file, written whole at every change; a broken or missing one reads as empty."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or user_config_path("slipway", appauthor=False) / "window.json"
+        self._geometry: dict[str, bytes] = {}
+        self._projects: tuple[RecentProject, ...] = ()
+        self._targets: tuple[Target, ...] = ()
+        self._go_folder = ""
+        self._read()
+
+    @property
+    def projects(self) -> tuple[RecentProject, ...]:
+        """The projects opened last, newest first."""
+        return self._projects
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The servers connected to last, newest first."""
+        return self._targets
+
+    @property
+    def go_folder(self) -> Path | None:
+        """The folder with Go that the user named, if any."""
+        return Path(self._go_folder) if self._go_folder else None
+
+    def geometry(self, window: str) -> bytes:
+        """Return the remembered place and size of ``window``, empty if there is none."""
+        return self._geometry.get(window, b"")
+
+    def remember_geometry(self, window: str, geometry: bytes) -> None:
+        """Keep the place and size of ``window``."""
+        if self._geometry.get(window) != geometry:
+            self._geometry[window] = geometry
+            self._write()
+
+    def remember_project(self, path: Path, answers: str = "") -> None:
+        """Put ``path`` first among the recent projects; empty ``answers`` keep the former ones."""
+        former = self.answers(path)
+        others = tuple(each for each in self._projects if each.path != path)
+        self._projects = (RecentProject(path, answers or former), *others)[:RECENT]
+        self._write()
+
+    def forget_project(self, path: Path) -> None:
+        """Take ``path`` off the recent projects."""
+        self._projects = tuple(each for each in self._projects if each.path != path)
+        self._write()
+
+    def answers(self, path: Path) -> str:
+        """Return the answers last given for the project in ``path`` as slipway.toml text."""
+        return next((each.answers for each in self._projects if each.path == path), "")
+
+    def remember_target(self, target: Target) -> None:
+        """Put ``target`` first among the recent servers."""
+        others = tuple(each for each in self._targets if str(each) != str(target))
+        self._targets = (target, *others)[:RECENT]
+        self._write()
+
+    def remember_go_folder(self, folder: Path) -> None:
+        """Keep the folder with Go that the user named."""
+        self._go_folder = str(folder)
+        self._write()
+
+    def _read(self) -> None:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        if not isinstance(content, dict):
+            return
+        self._go_folder = _typed(content.get("go"), str, "")
+        self._geometry = {
+            name: _bytes(text)
+            for name, text in _typed(content.get("geometry"), dict, {}).items()
+            if isinstance(name, str) and isinstance(text, str)
+        }
+        self._projects = tuple(
+            RecentProject(Path(entry["path"]), _typed(entry.get("answers"), str, ""))
+            for entry in _entries(content, "projects")
+            if isinstance(entry.get("path"), str)
+        )[:RECENT]
+        self._targets = tuple(
+            target for entry in _entries(content, "targets") if (target := _target(entry))
+        )[:RECENT]
+
+    def _write(self) -> None:
+        content = {
+            "go": self._go_folder,
+            "geometry": {
+                name: base64.b64encode(value).decode() for name, value in self._geometry.items()
+            },
+            "projects": [
+                {"path": str(each.path), "answers": each.answers} for each in self._projects
+            ],
+            "targets": [asdict(each) for each in self._targets],
+        }
+        _replace(self.path, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write ``text`` whole or not at all; a folder that can't be written is not worth a word."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+
+
+def _typed(value: object, kind: type[T], default: T) -> T:
+    return value if isinstance(value, kind) else default
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [entry for entry in _typed(content.get(key), list, []) if isinstance(entry, dict)]
+
+
+def _target(entry: dict[str, Any]) -> Target | None:
+    address, transport = entry.get("address"), entry.get("transport")
+    if not isinstance(address, str) or transport not in ("ssh", "local"):
+        return None
+    return Target(
+        address,
+        transport="local" if transport == "local" else "ssh",
+        port=_typed(entry.get("port"), int, 0),
+        user=_typed(entry.get("user"), str, ""),
+        key=_typed(entry.get("key"), str, ""),
+    )
