@@ -1,0 +1,270 @@
+"""Colours, style sheet and icons; light and dark follow the system while the window is open."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+
+from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtWidgets import QAbstractButton, QApplication, QStyleFactory, QWidget
+
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Every colour of the interface by what it is for; pairs keep WCAG AA contrast."""
+
+    window: str
+    surface: str
+    hover: str
+    border: str
+    control_border: str
+    text: str
+    muted: str
+    disabled: str
+    accent: str
+    accent_hover: str
+    accent_text: str
+    accent_soft: str
+    danger: str
+    danger_hover: str
+    danger_text: str
+    danger_soft: str
+    warning: str
+    warning_soft: str
+    success: str
+    success_soft: str
+    focus: str
+    code: str
+    selection: str
+    sidebar: str
+    sidebar_text: str
+    sidebar_muted: str
+    sidebar_current: str
+    sidebar_accent: str
+
+
+LIGHT = Colours(
+    window="#f4f6f9",
+    surface="#ffffff",
+    hover="#edf1f6",
+    border="#d9e0e8",
+    control_border="#7f8c9b",
+    text="#15202b",
+    muted="#51606f",
+    disabled="#8893a0",
+    accent="#0a63bd",
+    accent_hover="#08529d",
+    accent_text="#ffffff",
+    accent_soft="#e4effb",
+    danger="#b3261e",
+    danger_hover="#951b15",
+    danger_text="#ffffff",
+    danger_soft="#fdeceb",
+    warning="#855000",
+    warning_soft="#fff3dc",
+    success="#17693a",
+    success_soft="#e4f5ea",
+    focus="#0a63bd",
+    code="#f1f4f7",
+    selection="#cfe3f8",
+    sidebar="#12283d",
+    sidebar_text="#ffffff",
+    sidebar_muted="#a9bacb",
+    sidebar_current="#214463",
+    sidebar_accent="#7cc0ff",
+)
+
+DARK = Colours(
+    window="#12171d",
+    surface="#1a2129",
+    hover="#242d37",
+    border="#303b47",
+    control_border="#748394",
+    text="#e7ecf1",
+    muted="#a5b2bf",
+    disabled="#748394",
+    accent="#6cb4ff",
+    accent_hover="#93c8ff",
+    accent_text="#06213d",
+    accent_soft="#16304b",
+    danger="#ff8f86",
+    danger_hover="#ffb0a9",
+    danger_text="#3a0a07",
+    danger_soft="#3b1f1e",
+    warning="#f3b860",
+    warning_soft="#362a15",
+    success="#70d398",
+    success_soft="#173121",
+    focus="#93c8ff",
+    code="#10151b",
+    selection="#24507c",
+    sidebar="#0b1015",
+    sidebar_text="#f0f4f8",
+    sidebar_muted="#95a4b3",
+    sidebar_current="#1c2c3c",
+    sidebar_accent="#6cb4ff",
+)
+
+
+@lru_cache(maxsize=256)
+def _drawing(name: str, colour: str) -> QByteArray:
+    text = (RESOURCES / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    return QByteArray(text.replace("currentColor", colour).encode())
+
+
+def draw_icon(painter: QPainter, name: str, colour: str, area: QRectF) -> None:
+    """Paint one of ``resources/icons`` in a colour; sharp at every scale."""
+    from PySide6.QtSvg import QSvgRenderer
+
+    QSvgRenderer(_drawing(name, colour)).render(painter, area)
+
+
+def pixmap(name: str, colour: str, size: int, ratio: float) -> QPixmap:
+    """Return an icon of ``size`` device-independent pixels for a screen of that pixel ratio."""
+    image = QPixmap(QSize(round(size * ratio), round(size * ratio)))
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    draw_icon(painter, name, colour, QRectF(0, 0, image.width(), image.height()))
+    painter.end()
+    image.setDevicePixelRatio(ratio)
+    return image
+
+
+class Theme(QObject):
+    """The colours in force; ``changed`` is emitted when the system turns light or dark."""
+
+    changed = Signal()
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__(application)
+        self._application = application
+        self._forced: Qt.ColorScheme | None = None
+        self._icons: weakref.WeakKeyDictionary[QAction | QAbstractButton, tuple[str, str]] = (
+            weakref.WeakKeyDictionary()
+        )
+        self.colours = LIGHT
+        application.setStyle(QStyleFactory.create("Fusion"))
+        application.styleHints().colorSchemeChanged.connect(self._follow)
+        self._follow()
+
+    @property
+    def dark(self) -> bool:
+        """Whether the dark colours are in force."""
+        return self.colours is DARK
+
+    def force(self, scheme: Qt.ColorScheme | None) -> None:
+        """Use this scheme whatever the system says; None follows the system again."""
+        self._forced = scheme
+        self._follow()
+
+    def _follow(self) -> None:
+        scheme = self._forced or self._application.styleHints().colorScheme()
+        self.colours = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
+        self._application.setPalette(_palette(self.colours))
+        self._application.setStyleSheet(_style_sheet(self.colours, self._application.font()))
+        for target, (name, role) in list(self._icons.items()):
+            target.setIcon(self.icon(name, role))
+        self.changed.emit()
+
+    def colour(self, role: str) -> QColor:
+        """Return a colour by its name in ``Colours``."""
+        return QColor(self.colour_name(role))
+
+    def colour_name(self, role: str) -> str:
+        """Return a colour by its name in ``Colours``, as ``#rrggbb``."""
+        return str(getattr(self.colours, role))
+
+    def icon(self, name: str, role: str = "text") -> QIcon:
+        """Return an icon in the colour of that role, greyed where disabled."""
+        result = QIcon()
+        for size, ratio in ((16, 1.0), (16, 2.0), (20, 1.0), (20, 2.0), (24, 2.0)):
+            for mode, colour in (
+                (QIcon.Mode.Normal, self.colour_name(role)),
+                (QIcon.Mode.Disabled, self.colours.disabled),
+            ):
+                result.addPixmap(pixmap(name, colour, size, ratio), mode)
+        return result
+
+    def set_icon(self, target: QAction | QAbstractButton, name: str, role: str = "text") -> None:
+        """Give a button or action an icon that follows the theme."""
+        self._icons[target] = (name, role)
+        target.setIcon(self.icon(name, role))
+
+
+def theme() -> Theme:
+    """Return the application's theme, made at the first call."""
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        raise TypeError("no QApplication yet")
+    found = application.findChild(Theme)
+    return found if found is not None else Theme(application)
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Give a widget one of the style sheet's looks, like ``primary`` or ``title``."""
+    if widget.property("role") == role:
+        return
+    widget.setProperty("role", role)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+
+
+def monospace() -> QFont:
+    """Return the system's fixed-width font, as large as the interface's text."""
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    base = QApplication.font().pointSizeF()
+    if base > 0:
+        font.setPointSizeF(base)
+    return font
+
+
+def _style_sheet(colours: Colours, font: QFont) -> str:
+    size = font.pointSizeF() if font.pointSizeF() > 0 else 10.0
+    icons = (RESOURCES / "icons").as_posix()
+    values = asdict(colours) | {
+        "icons": icons,
+        "tone": "dark" if colours is DARK else "light",
+        "size_title": f"{size * 1.7:.1f}pt",
+        "size_heading": f"{size * 1.15:.1f}pt",
+        "size_small": f"{size * 0.92:.1f}pt",
+    }
+    text = (RESOURCES / "style" / "slipway.qss").read_text(encoding="utf-8")
+    return Template(text).substitute(values)
+
+
+def _palette(colours: Colours) -> QPalette:
+    palette = QPalette()
+    role = QPalette.ColorRole
+    for target, value in (
+        (role.Window, colours.window),
+        (role.WindowText, colours.text),
+        (role.Base, colours.surface),
+        (role.AlternateBase, colours.hover),
+        (role.Text, colours.text),
+        (role.PlaceholderText, colours.muted),
+        (role.Button, colours.surface),
+        (role.ButtonText, colours.text),
+        (role.BrightText, colours.danger),
+        (role.ToolTipBase, colours.surface),
+        (role.ToolTipText, colours.text),
+        (role.Highlight, colours.selection),
+        (role.HighlightedText, colours.text),
+        (role.Link, colours.accent),
+        (role.LinkVisited, colours.accent),
+        (role.Accent, colours.accent),
+        (role.Light, colours.surface),
+        (role.Midlight, colours.hover),
+        (role.Mid, colours.border),
+        (role.Dark, colours.control_border),
+        (role.Shadow, colours.border),
+    ):
+        palette.setColor(target, QColor(value))
+    for target in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, target, QColor(colours.disabled))
+    return palette

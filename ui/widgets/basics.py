@@ -1,0 +1,241 @@
+"""The small pieces every page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.errors import SlipwayError
+from app.i18n import _
+from ui.theme import draw_icon, set_role, theme
+
+Tone = Literal["info", "warning", "error", "success"]
+TONE_COLOURS = {"info": "accent", "warning": "warning", "error": "danger", "success": "success"}
+
+
+def label(text: str = "", role: str = "", *, wrap: bool = True, select: bool = False) -> QLabel:
+    """Return a plain-text label in one of the style sheet's looks."""
+    result = QLabel(text)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    result.setWordWrap(wrap)
+    if role:
+        result.setProperty("role", role)
+    if select:
+        result.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+    if wrap:
+        policy = result.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Expanding)
+        policy.setHeightForWidth(True)
+        result.setSizePolicy(policy)
+    return result
+
+
+def button(
+    text: str, on_click: Callable[[], object], icon: str = "", role: str = ""
+) -> QPushButton:
+    """Return a button; ``role`` is ``primary``, ``danger``, ``quiet`` or empty."""
+    result = QPushButton(text)
+    if role:
+        result.setProperty("role", role)
+    if icon:
+        colour = {"primary": "accent_text", "danger": "danger", "quiet": "accent"}.get(role, "text")
+        theme().set_icon(result, icon, colour)
+    result.setAutoDefault(False)
+    result.clicked.connect(on_click)
+    return result
+
+
+def tool_button(
+    name: str, icon: str, on_click: Callable[[], object], *, checkable: bool = False
+) -> QToolButton:
+    """Return a button that shows only an icon; ``name`` is its tool tip and accessible name."""
+    result = QToolButton()
+    result.setToolTip(name)
+    result.setAccessibleName(name)
+    result.setCheckable(checkable)
+    result.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    theme().set_icon(result, icon, "muted")
+    result.clicked.connect(on_click)
+    return result
+
+
+def line() -> QFrame:
+    """Return a thin separating line."""
+    result = QFrame()
+    result.setProperty("role", "line")
+    return result
+
+
+class Icon(QWidget):
+    """A drawing of ``resources/icons``, sharp at every scale, in a colour of the theme."""
+
+    def __init__(self, name: str, role: str = "text", size: int = 20) -> None:
+        super().__init__()
+        self._name = name
+        self._role = role
+        self.setFixedSize(size, size)
+        theme().changed.connect(self.update)
+
+    def show_icon(self, name: str, role: str) -> None:
+        """Show another drawing."""
+        self._name, self._role = name, role
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        draw_icon(painter, self._name, theme().colour_name(self._role), QRectF(self.rect()))
+
+
+class Spinner(QWidget):
+    """A turning arc: something is under way."""
+
+    def __init__(self, size: int = 18, role: str = "accent") -> None:
+        super().__init__()
+        self._role = role
+        self._angle = 0
+        self.setFixedSize(size, size)
+        self._timer = QTimer(self)
+        self._timer.setInterval(60)
+        self._timer.timeout.connect(self._turn)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._timer.start()
+        super().showEvent(event)
+
+    def hideEvent(self, event: object) -> None:
+        self._timer.stop()
+
+    def _turn(self) -> None:
+        self._angle = (self._angle - 24) % 360
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        paint_spinner(painter, QRectF(self.rect()), theme().colour(self._role), self._angle)
+
+
+def paint_spinner(painter: QPainter, area: QRectF, colour: QColor, angle: int) -> None:
+    """Paint an open arc turned by ``angle`` degrees."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(colour, 2.0)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    painter.setPen(pen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawArc(area.adjusted(3, 3, -3, -3), angle * 16, 270 * 16)
+
+
+class Card(QFrame):
+    """A framed group under an optional heading; add to ``body``."""
+
+    def __init__(self, heading: str = "", lead: str = "") -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(20, 16, 20, 18)
+        self.body.setSpacing(10)
+        if heading:
+            self.body.addWidget(label(heading, "heading"))
+        if lead:
+            self.body.addWidget(label(lead, "muted"))
+
+
+class Notice(QFrame):
+    """A coloured box that says something in words; hidden while it has nothing to say."""
+
+    def __init__(self, tone: Tone = "info", title: str = "", text: str = "") -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 12, 14, 12)
+        layout.setSpacing(12)
+        self._icon = Icon("info", "accent")
+        layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        self._title = label(role="heading", select=True)
+        self._text = label(select=True)
+        column.addWidget(self._title)
+        column.addWidget(self._text)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(8)
+        column.addLayout(self.buttons)
+        layout.addLayout(column, 1)
+        self.say(tone, title, text)
+
+    @property
+    def text(self) -> str:
+        """What it says, title first; empty while it is hidden."""
+        return "" if self.isHidden() else f"{self._title.text()}\n{self._text.text()}".strip()
+
+    def say(self, tone: Tone, title: str, text: str = "") -> None:
+        """Say something else; without title and text the box disappears."""
+        set_role(self, tone)
+        names = {"info": "info", "warning": "warning", "error": "error", "success": "success"}
+        self._icon.show_icon(names[tone], TONE_COLOURS[tone])
+        for widget, words in ((self._title, title), (self._text, text)):
+            widget.setText(words)
+            widget.setVisible(bool(words))
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(text)
+        self.setVisible(bool(title or text))
+
+    def say_error(self, error: SlipwayError) -> None:
+        """Say what happened, why, and what to do next."""
+        self.say(
+            "error", error.title, "\n".join(part for part in (error.detail, error.hint) if part)
+        )
+
+    def clear(self) -> None:
+        """Disappear."""
+        self.say("info", "")
+
+
+class Disclosure(QWidget):
+    """A heading that opens and closes what is under it; add to ``body``."""
+
+    toggled = Signal(bool)
+
+    def __init__(self, heading: str, *, opened: bool = False) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        self._button = button(heading, self._toggle, role="quiet")
+        self._button.setIconSize(QSize(16, 16))
+        layout.addWidget(self._button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._content = QWidget()
+        self.body = QVBoxLayout(self._content)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(10)
+        layout.addWidget(self._content)
+        self.set_opened(opened)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the content shows."""
+        return not self._content.isHidden()
+
+    def set_opened(self, opened: bool) -> None:
+        """Open or close it."""
+        self._content.setVisible(opened)
+        theme().set_icon(self._button, "chevron-down" if opened else "chevron-right", "accent")
+        self._button.setAccessibleDescription(_("Expanded") if opened else _("Collapsed"))
+        self.toggled.emit(opened)
+
+    def _toggle(self) -> None:
+        self.set_opened(not self.opened)

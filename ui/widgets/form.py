@@ -1,0 +1,139 @@
+"""Rows of a form: label, control, explanation, and the problem in words beneath it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from ui.widgets.basics import Icon, label
+
+LABEL_WIDTH = 168
+
+
+class ProblemLike(Protocol):
+    """What a field shows of an ``app.profile.Problem``."""
+
+    @property
+    def field(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+    @property
+    def blocking(self) -> bool: ...
+
+
+class Field(QWidget):
+    """One row of a form for the profile key ``key``, like ``deploy.health.http``.
+
+    ``text`` may hold a mnemonic; the label becomes the control's buddy. A problem shows in a quiet
+    tone until the user has been in the field, and in red from then on.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        text: str,
+        control: QWidget,
+        explanation: str = "",
+        *,
+        beside: Iterable[QWidget] = (),
+        stacked: bool = False,
+    ) -> None:
+        super().__init__()
+        self.key = key
+        self.control = control
+        self.touched = False
+        self._problem: ProblemLike | None = None
+        self._label = QLabel(text)
+        self._label.setProperty("role", "label")
+        self._label.setBuddy(control)
+        if not control.accessibleName():
+            control.setAccessibleName(text.replace("&", ""))
+        self._explanation = label(explanation, "small")
+        self._explanation.setVisible(bool(explanation))
+        self._words = label(role="problem")
+        self._icon = Icon("error", "danger", 16)
+        self._lay_out(control, tuple(beside), stacked)
+        self.show_problem(None)
+        for widget in (control, *control.findChildren(QWidget)):
+            widget.installEventFilter(self)
+
+    def _lay_out(self, control: QWidget, beside: tuple[QWidget, ...], stacked: bool) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(control, 1)
+        for widget in beside:
+            row.addWidget(widget)
+        self._trouble = QWidget()
+        trouble = QHBoxLayout(self._trouble)
+        trouble.setContentsMargins(0, 0, 0, 0)
+        trouble.setSpacing(6)
+        trouble.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        trouble.addWidget(self._words, 1)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addWidget(self._trouble)
+        column.addWidget(self._explanation)
+        outer: QVBoxLayout | QHBoxLayout = QVBoxLayout(self) if stacked else QHBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(6 if stacked else 16)
+        if stacked:
+            outer.addWidget(self._label)
+        else:
+            self._label.setFixedWidth(LABEL_WIDTH)
+            self._label.setWordWrap(True)
+            self._label.setContentsMargins(0, 7, 0, 0)
+            outer.addWidget(self._label, 0, Qt.AlignmentFlag.AlignTop)
+        outer.addLayout(column, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    @property
+    def problem(self) -> str:
+        """The words shown beneath the control, empty if there are none."""
+        return "" if self._trouble.isHidden() else self._words.text()
+
+    def explain(self, explanation: str) -> None:
+        """Change the explanation beneath the control."""
+        self._explanation.setText(explanation)
+        self._explanation.setVisible(bool(explanation))
+
+    def show_problem(self, problem: ProblemLike | None) -> None:
+        """Show what is wrong with the field, or nothing."""
+        self._problem = problem
+        words = "" if problem is None else " ".join(p for p in (problem.text, problem.hint) if p)
+        blocking = problem is not None and problem.blocking
+        loud = blocking and self.touched
+        role = "problem" if loud else ("needed" if blocking else "caution")
+        icon, colour = (
+            ("error", "danger")
+            if loud
+            else ("info", "muted")
+            if blocking
+            else ("warning", "warning")
+        )
+        self._icon.show_icon(icon, colour)
+        self._words.setText(words)
+        if self._words.property("role") != role:
+            self._words.setProperty("role", role)
+            _restyle(self._words)
+        self._trouble.setVisible(bool(words))
+        self.control.setAccessibleDescription(words or self._explanation.text())
+        if bool(self.control.property("bad")) != loud:
+            self.control.setProperty("bad", loud)
+            _restyle(self.control)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.FocusOut and not self.touched:
+            self.touched = True
+            self.show_problem(self._problem)
+        return False
+
+
+def _restyle(widget: QWidget) -> None:
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
