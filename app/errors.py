@@ -33,6 +33,19 @@ class ProfileError(SlipwayError):
         self.key = key
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps a request from being carried out, or (not ``blocking``) is merely doubtful.
+
+    ``field`` is the profile key it belongs to, like ``deploy.health.http``.
+    """
+
+    field: str
+    text: str
+    hint: str = ""
+    blocking: bool = True
+
+
 class ProjectError(SlipwayError):
     """The folder is not a Go project that can be built."""
 
