@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import hashlib
 import json
 import os
@@ -174,7 +172,7 @@ def write_archive(
     ``missing_layers`` allows. Returns the bytes written; ``dest`` appears whole or not at all.
     Raises SlipwayError, Cancelled.
     """
-    return _write_gzip(_archive(image, missing_layers(image, omit), cancel), dest)
+    return tarstream.write_gzip(_archive(image, missing_layers(image, omit), cancel), dest)
 
 
 def make_context(
@@ -201,7 +199,7 @@ def make_context(
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}-context.tar.gz"
     digest = hashlib.sha256()
-    size = _write_gzip(_observed(tarstream.stream(entries, cancel), digest.update), path)
+    size = tarstream.write_gzip(_observed(tarstream.stream(entries, cancel), digest.update), path)
     sha256 = digest.hexdigest()
     return Context(
         name=name,
@@ -314,9 +312,13 @@ def _with_folders(files: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _config(artifact: Artifact, name: str, layers: Iterable[Layer]) -> dict[str, object]:
-    created = datetime.fromtimestamp(artifact.commit_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Without a commit no time is known that another build would have too: Docker then says N/A.
+    created: dict[str, str] = {}
+    if artifact.commit_time:
+        time = datetime.fromtimestamp(artifact.commit_time, UTC)
+        created["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ")
     system, architecture, *_rest = artifact.platform.split("/")
-    config: dict[str, object] = {"architecture": architecture, "os": system, "created": created}
+    config: dict[str, object] = {"architecture": architecture, "os": system, **created}
     if architecture == "arm":
         # Without it engines take the program for ARMv7 and refuse it on older processors.
         config["variant"] = "v" + artifact.options.get("GOARM", "7").split(",")[0]
@@ -325,11 +327,11 @@ def _config(artifact: Artifact, name: str, layers: Iterable[Layer]) -> dict[str,
         "Env": [f"SSL_CERT_FILE=/{_CA_FILE}", f"ZONEINFO=/{_ZONEINFO}"],
         "Entrypoint": [f"/{APP}/{artifact.binary}"],
         "WorkingDir": f"/{APP}",
-        "Labels": _labels(artifact, name, created),
+        "Labels": _labels(artifact, name, created.get("created", "")),
     }
     config["rootfs"] = {"type": "layers", "diff_ids": [layer.digest for layer in layers]}
     # Not the translated titles: the digest must not depend on the desktop's language.
-    config["history"] = [{"created": created, "created_by": "slipway"} for _one in layers]
+    config["history"] = [{"created_by": "slipway", **created} for _one in layers]
     return config
 
 
@@ -507,26 +509,3 @@ def _observed(pieces: Iterable[bytes], look: Callable[[bytes], None]) -> Iterato
     for piece in pieces:
         look(piece)
         yield piece
-
-
-def _write_gzip(pieces: Iterable[bytes], dest: Path) -> int:
-    """Write a gzip file of ``pieces``, atomically; return its size in bytes."""
-    part = dest.with_name(f"{dest.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            # Level 6: a higher one costs three times the time for less than 1 %.
-            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-                for piece in pieces:
-                    packed.write(piece)
-            size = file.tell()
-        part.replace(dest)
-        return size
-    except OSError as error:
-        raise SlipwayError(
-            _("{path} can't be written").format(path=dest),
-            error.strerror or str(error),
-            _("Make room on the disk, or check that you may write there, then try again."),
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import os
 import tarfile
@@ -78,6 +80,32 @@ def digest_of(pieces: Iterable[bytes]) -> tuple[str, int]:
         digest.update(piece)
         size += len(piece)
     return f"sha256:{digest.hexdigest()}", size
+
+
+def write_gzip(pieces: Iterable[bytes], dest: Path) -> int:
+    """Write a gzip file of ``pieces``, whole or not at all; return its size in bytes.
+
+    Raises SlipwayError when the disk is full or ``dest`` can't be written.
+    """
+    part = dest.with_name(f"{dest.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            # Level 6: a higher one costs three times the time for less than 1 %.
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+                for piece in pieces:
+                    packed.write(piece)
+            size = file.tell()
+        part.replace(dest)
+        return size
+    except OSError as error:
+        raise SlipwayError(
+            _("{path} can't be written").format(path=dest),
+            error.strerror or str(error),
+            _("Make room on the disk, or check that you may write there, then try again."),
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _member(entry: Entry) -> Iterator[bytes]:
