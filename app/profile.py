@@ -1,0 +1,551 @@
+"""slipway.toml: read into a DeployRequest, judged, and written so that a person likes to read it.
+
+The keys are those of the request's fields, with dashes for underscores (``stop-timeout``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
+
+from app.errors import ProfileError
+from app.i18n import _
+from app.request import (
+    BuildOptions,
+    Check,
+    DeployOptions,
+    DeployRequest,
+    DockerOptions,
+    HealthOptions,
+    ProjectOptions,
+    Target,
+)
+from app.rules import problems
+
+__all__ = ["FILE_NAME", "dumps", "load", "loads", "problems", "save"]
+
+FILE_NAME = "slipway.toml"
+TRANSPORTS = ("ssh", "local")
+LATER = {"deploy.windows": "windows-service", "deploy.systemd": "systemd"}
+PASSWORDS = {
+    "password": "SLIPWAY_PASSWORD",
+    "passphrase": "SLIPWAY_KEY_PASSPHRASE",
+    "key-passphrase": "SLIPWAY_KEY_PASSPHRASE",
+    "sudo-password": "SLIPWAY_SUDO_PASSWORD",
+    "registry-password": "SLIPWAY_REGISTRY_PASSWORD",
+}
+UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)", re.ASCII)
+LINE_WIDTH = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of one value: how it is read, how it is written, and what is allowed, in words."""
+
+    read: Callable[[object], Any]
+    write: Callable[[Any], Any]
+    words: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table of the file: its keys in the order in which they are written."""
+
+    type: type
+    keys: Mapping[str, Form]
+    tables: Mapping[str, Section]
+    always: tuple[str, ...] = ()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(_text(item) for item in value)
+
+
+def _pairs(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {key: _text(item) for key, item in value.items()}
+
+
+def _number(low: int, high: int) -> Form:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise TypeError
+        return value
+
+    return Form(
+        read, _same, lambda: _("a whole number from {low} to {high}").format(low=low, high=high)
+    )
+
+
+def _choice(allowed: Sequence[str]) -> Form:
+    def read(value: object) -> str:
+        if value not in allowed:
+            raise TypeError
+        return _text(value)
+
+    return Form(read, _same, lambda: _("one of: {choices}").format(choices=_quoted(allowed)))
+
+
+def _choices(allowed: Sequence[str]) -> Form:
+    def read(value: object) -> tuple[str, ...]:
+        chosen = _texts(value)
+        if not set(chosen) <= set(allowed):
+            raise TypeError
+        return chosen
+
+    return Form(read, list, lambda: _("a list of: {choices}").format(choices=_quoted(allowed)))
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
+
+
+def read_duration(text: object) -> float:
+    """Return the seconds of a duration like ``30s``, ``1m30s`` or ``500ms``.
+
+    Raises ValueError or TypeError for anything else.
+    """
+    if not isinstance(text, str):
+        raise TypeError
+    parts = DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(text)
+    units = [unit for _number, unit in parts]
+    if units != [unit for unit in UNITS if unit in units]:
+        raise ValueError(text)
+    return float(sum(Decimal(number) * UNITS[unit] for number, unit in parts))
+
+
+def write_duration(seconds: float) -> str:
+    """Return the shortest duration text that reads back as exactly ``seconds``."""
+    exact = Decimal(repr(float(seconds)))
+    if 0 < exact < 1 and exact * 1000 == int(exact * 1000):
+        return f"{int(exact * 1000)}ms"
+    parts = []
+    for unit in ("h", "m"):
+        count, exact = divmod(exact, UNITS[unit])
+        if count:
+            parts.append(f"{int(count)}{unit}")
+    if exact or not parts:
+        number = format(exact, "f")
+        parts.append((number.rstrip("0").rstrip(".") if "." in number else number) + "s")
+    return "".join(parts)
+
+
+TEXT = Form(_text, _same, lambda: _("a text in quotes"))
+FLAG = Form(_flag, _same, lambda: _("true or false"))
+TEXTS = Form(_texts, list, lambda: _('a list of texts, like ["a", "b"]'))
+PAIRS = Form(_pairs, dict, lambda: _('names with texts, like { PORT = "8080" }'))
+PATH = Form(lambda value: Path(_text(value)), Path.as_posix, lambda: _("a folder in quotes"))
+SECONDS = Form(
+    read_duration, write_duration, lambda: _('a duration with a unit, like "30s" or "1m30s"')
+)
+PORT = _number(1, 65535)
+
+PROJECT = Section(ProjectOptions, {"path": PATH, "package": TEXT}, {}, always=("path",))
+BUILD = Section(
+    BuildOptions,
+    {
+        "platform": TEXT,
+        "version": TEXT,
+        "stamp": TEXT,
+        "tags": TEXTS,
+        "ldflags": TEXT,
+        "cgo": FLAG,
+        "env": PAIRS,
+        "checks": _choices(get_args(Check)),
+        "include": TEXTS,
+    },
+    {},
+)
+HEALTH = Section(
+    HealthOptions,
+    {
+        "http": TEXT,
+        "tcp": PORT,
+        "expect": _number(100, 599),
+        "timeout": SECONDS,
+        "stable": SECONDS,
+    },
+    {},
+)
+DOCKER = Section(
+    DockerOptions,
+    {
+        "rehearse": FLAG,
+        "ports": TEXTS,
+        "volumes": TEXTS,
+        "network": TEXT,
+        "restart": TEXT,
+        "read-only": FLAG,
+        "cap-drop": TEXTS,
+        "cap-add": TEXTS,
+        "user": TEXT,
+        "stop-timeout": SECONDS,
+        "log-max-size": TEXT,
+        "log-max-file": _number(1, 1000),
+        "base": _choice(("scratch", "dockerfile")),
+        "dockerfile": TEXT,
+        "registry": TEXT,
+        "registry-user": TEXT,
+    },
+    {},
+)
+DEPLOY = Section(
+    DeployOptions,
+    {
+        "kind": TEXT,
+        "args": TEXTS,
+        "env": PAIRS,
+        "secrets": TEXTS,
+        "root": TEXT,
+        "keep": _number(1, 1000),
+    },
+    {"health": HEALTH, "docker": DOCKER},
+    always=("kind",),
+)
+TARGET = Section(
+    Target,
+    {
+        "address": TEXT,
+        "transport": _choice(TRANSPORTS),
+        "port": PORT,
+        "user": TEXT,
+        "key": TEXT,
+    },
+    {},
+    always=("address", "transport"),
+)
+PROFILE = Section(
+    DeployRequest,
+    {"name": TEXT},
+    {"project": PROJECT, "build": BUILD, "deploy": DEPLOY},
+    always=("name",),
+)
+
+
+def load(path: Path, *, complete: bool = True) -> DeployRequest:
+    """Read a profile; relative project folders count from the file's own folder.
+
+    Raises ProfileError, naming the key, for what cannot be read and, unless ``complete`` is
+    off, for the first thing that keeps it from being deployed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(
+            "",
+            _("The profile {path} can't be read.").format(path=path),
+            getattr(error, "strerror", None) or str(error),
+            _("Check the name of the file; “slipway” without a command makes a new one."),
+        ) from error
+    request = loads(text, path.absolute().parent)
+    blocking = [problem for problem in problems(request) if problem.blocking]
+    if complete and blocking:
+        first = blocking[0]
+        raise ProfileError(first.field, f"{first.field}: {first.text}", hint=first.hint)
+    return request
+
+
+def loads(text: str, folder: Path) -> DeployRequest:
+    """Read the text of a profile that lies in ``folder``; it need not be complete.
+
+    Raises ProfileError for broken TOML, unknown keys and values of the wrong type.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(
+            "", _("The profile is not valid TOML."), str(error), _("Correct it at that place.")
+        ) from error
+    targets = data.pop("targets", [])
+    request: DeployRequest = _read(PROFILE, data, "")
+    path = Path(os.path.normpath(folder.absolute() / request.project.path))
+    request = replace(request, project=replace(request.project, path=path))
+    return replace(request, targets=tuple(_read_targets(targets)))
+
+
+def dumps(request: DeployRequest, folder: Path | None = None) -> str:
+    """Return the text of a profile: what differs from the defaults, and the essentials.
+
+    The project's folder is written relative to ``folder``, or absolute without one.
+    """
+    request = _relative(request, folder)
+    lines = [*_lines(PROFILE, request, "")]
+    for target in request.targets:
+        lines += ["", "[[targets]]", *_lines(TARGET, target, "")]
+    return "\n".join(lines) + "\n"
+
+
+def save(request: DeployRequest, path: Path) -> None:
+    """Write a profile atomically; comments and order of a file already there are kept.
+
+    Raises ProfileError if the file cannot be written.
+    """
+    folder = path.absolute().parent
+    fresh = dumps(request, folder)
+    text = next(
+        (
+            candidate
+            for candidate in _merged(path, _relative(request, folder))
+            if _means(candidate, folder, fresh)
+        ),
+        fresh,
+    )
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise ProfileError(
+            "",
+            _("The profile {path} can't be written.").format(path=path),
+            error.strerror or str(error),
+            _("Choose a folder that you may write to."),
+        ) from error
+
+
+def _read(section: Section, data: Mapping[str, Any], prefix: str) -> Any:
+    """Build the section's type from a table; ``prefix`` is empty or ends with a dot."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        key = prefix + name
+        if name in section.tables:
+            if not isinstance(value, dict):
+                raise ProfileError(key, _("{key} must be a table.").format(key=key))
+            found[name] = _read(section.tables[name], value, f"{key}.")
+        elif name in section.keys:
+            found[_field(name)] = _read_value(section.keys[name], value, key)
+        else:
+            raise _unknown(section, name, key)
+    return section.type(**found)
+
+
+def _read_value(form: Form, value: object, key: str) -> Any:
+    try:
+        return form.read(value)
+    except (TypeError, ValueError):
+        raise ProfileError(
+            key,
+            _("{key}: {value} can't be used.").format(key=key, value=_shown(value)),
+            _("Allowed is {words}.").format(words=form.words()),
+        ) from None
+
+
+def _read_targets(tables: object) -> Iterator[Target]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ProfileError(
+            "targets", _("targets must be tables."), _("Each begins with a line [[targets]].")
+        )
+    for number, table in enumerate(tables, 1):
+        prefix = "targets." if len(tables) == 1 else f"targets.{number}."
+        if table.get("transport") == "winrm":
+            raise ProfileError(
+                f"{prefix}transport",
+                _("This version of Slipway does not offer WinRM yet."),
+                hint=_('Use transport = "ssh".'),
+            )
+        if "address" not in table:
+            raise ProfileError(
+                f"{prefix}address",
+                _("{key} is missing.").format(key=f"{prefix}address"),
+                hint=_("Write the server's name or address there."),
+            )
+        yield _read(TARGET, table, prefix)
+
+
+def _unknown(section: Section, name: str, key: str) -> ProfileError:
+    """Return the error for a key that means nothing here, with what could be meant."""
+    plain = name.lower().replace("_", "-")
+    if plain in PASSWORDS:
+        return ProfileError(
+            key,
+            _("{key}: passwords don't belong into the profile.").format(key=key),
+            _("The file is meant to be shared."),
+            _(
+                "Remove it. Let the wizard remember the password in the system's keyring, "
+                "or set {variable} when you run Slipway."
+            ).format(variable=PASSWORDS[plain]),
+        )
+    if key in LATER:
+        return ProfileError(
+            key,
+            _("This version of Slipway does not offer “{kind}” yet.").format(kind=LATER[key]),
+            hint=_("Remove the table {key}.").format(key=key),
+        )
+    known = [*section.keys, *section.tables]
+    close = difflib.get_close_matches(plain, known, 1)
+    return ProfileError(
+        key,
+        _("{key} is not a key of a profile.").format(key=key),
+        _("Allowed here: {known}.").format(known=", ".join(known)),
+        _("Did you mean “{key}”?").format(key=close[0]) if close else "",
+    )
+
+
+def _shown(value: object) -> str:
+    try:
+        text = _literal(value)
+    except TypeError:  # dates
+        text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _relative(request: DeployRequest, folder: Path | None) -> DeployRequest:
+    """Return the request with its project's folder as the file shall name it."""
+    path = request.project.path
+    if folder is not None and path.is_absolute():
+        try:
+            path = Path(os.path.relpath(path, folder))
+        except ValueError:  # another drive of Windows
+            return request
+    return replace(request, project=replace(request.project, path=path))
+
+
+def _plain(section: Section, value: Any) -> dict[str, Any]:
+    """Return the keys that must be written: what is not the default, and the essentials."""
+    default = section.type(address="") if section is TARGET else section.type()
+    return {
+        name: form.write(getattr(value, _field(name)))
+        for name, form in section.keys.items()
+        if name in section.always or getattr(value, _field(name)) != getattr(default, _field(name))
+    }
+
+
+def _lines(section: Section, value: Any, key: str) -> Iterator[str]:
+    for name, content in _plain(section, value).items():
+        yield _line(name, content)
+    for name, table in section.tables.items():
+        inner = f"{key}.{name}".lstrip(".")
+        lines = [*_lines(table, getattr(value, name), inner)]
+        if lines:
+            yield from ("", f"[{inner}]", *lines)
+
+
+def _line(name: str, content: Any) -> str:
+    line = f"{name} = {_literal(content)}"
+    if len(line) <= LINE_WIDTH or not isinstance(content, list):
+        return line
+    return "\n".join([f"{name} = [", *(f"    {_literal(item)}," for item in content), "]"])
+
+
+def _literal(content: Any) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(content, dict):
+        pairs = [f"{_bare(key)} = {_literal(item)}" for key, item in content.items()]
+        return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
+    if isinstance(content, list):
+        return "[" + ", ".join(_literal(item) for item in content) + "]"
+    # JSON's texts are TOML's, but for the one control character that JSON leaves alone
+    return json.dumps(content, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _bare(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
+
+
+def _merged(path: Path, request: DeployRequest) -> Iterator[str]:
+    """Yield the file's text with the request's values put in: the prettier one first."""
+    try:
+        text = path.read_bytes().decode()
+        loads(text, path.absolute().parent)
+        document = tomlkit.parse(text)
+    except (OSError, UnicodeDecodeError, ProfileError, TOMLKitError):
+        return  # no file yet, or nothing that could be kept of it
+    if not isinstance(document.setdefault("targets", tomlkit.aot()), AoT):
+        return
+    _merge(document, PROFILE, request)
+    _merge_targets(document["targets"], request.targets)
+    text = document.as_string()
+    # a table put in stands without a blank line before it
+    yield re.sub(r"(?m)^([^#\n].*\n)(?=\[)", r"\1\n", text)
+    yield text
+
+
+def _merge(table: MutableMapping[str, Any], section: Section, value: Any) -> None:
+    wanted = _plain(section, value)
+    for name, form in section.keys.items():
+        if name in table and _is(form, table[name], getattr(value, _field(name))):
+            continue
+        if name in wanted:
+            table[name] = tomlkit.parse(_line(name, wanted[name]))[name]
+        elif name in table:
+            del table[name]
+    for name, inner in section.tables.items():
+        if name not in table and _plain(inner, getattr(value, name)):
+            table[name] = tomlkit.table()
+        if name in table:
+            _merge(table[name], inner, getattr(value, name))
+
+
+def _merge_targets(tables: AoT, targets: Sequence[Target]) -> None:
+    del tables[len(targets) :]
+    while len(tables) < len(targets):
+        tables.append(tomlkit.table())
+    for table, target in zip(tables, targets, strict=True):
+        _merge(table, TARGET, target)
+
+
+def _is(form: Form, item: Any, value: Any) -> bool:
+    """Return whether what is written there already means ``value``."""
+    try:
+        return bool(form.read(getattr(item, "unwrap", lambda: item)()) == value)
+    except (TypeError, ValueError):
+        return False
+
+
+def _means(text: str, folder: Path, fresh: str) -> bool:
+    """Return whether a text reads back as the same request as the fresh one."""
+    try:
+        return loads(text, folder) == loads(fresh, folder)
+    except ProfileError:
+        return False
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as part:
+        part.write(text)
+    try:
+        Path(part.name).chmod(0o644)
+        Path(part.name).replace(path)
+    except OSError:
+        Path(part.name).unlink(missing_ok=True)
+        raise

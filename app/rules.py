@@ -1,0 +1,441 @@
+"""What a request must be like before anything is built: every rule that needs no machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import urlsplit
+
+from app.errors import Problem
+from app.i18n import _
+from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
+
+LATER_KINDS = ("windows-service", "systemd")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+PLATFORM = re.compile(r"auto|[a-z0-9]+/[a-z0-9]+", re.ASCII)
+PACKAGE = re.compile(r"\.|\.{1,2}/\S.*")
+STAMP = re.compile(r"[\w.~/-]+\.[A-Za-z_]\w*")
+TAG = re.compile(r"[\w.]+")
+MEMORY = re.compile(r"[1-9]\d*[bkmg]?", re.ASCII)
+RESTART = re.compile(r"no|always|unless-stopped|on-failure(:\d+)?", re.ASCII)
+CAPABILITY = re.compile(r"[A-Za-z_]+", re.ASCII)
+NETWORK = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
+ACCOUNT = re.compile(r"[\w.-]+(:[\w.-]+)?", re.ASCII)
+REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?", re.ASCII)
+VOLUME_OPTIONS = re.compile(
+    r"(?:(?:ro|rw|z|Z|nocopy|r?shared|r?slave|r?private|cached|delegated|consistent)(?:,(?!$)|$))+"
+)
+PUBLISHED = re.compile(
+    r"(?:(?P<address>\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):)?"
+    r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<inside>\d+(?:-\d+)?)(?:/(?:tcp|udp|sctp))?",
+    re.ASCII,
+)
+LOOKS_SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
+
+
+def problems(request: DeployRequest) -> tuple[Problem, ...]:
+    """Return what keeps the request from being carried out, and what is merely doubtful.
+
+    Pure: what only a look at files, at Go or at the server can tell is not judged here.
+    """
+    return tuple(
+        problem
+        for rule in (_name, _project, _build, _deploy, _variables, _health, _docker, _targets)
+        for problem in rule(request)
+    )
+
+
+def _name(request: DeployRequest) -> Iterator[Problem]:
+    if not request.name:
+        yield Problem("name", _("The service needs a name."), _("Like “hello”."))
+    elif not NAME.fullmatch(request.name):
+        yield Problem(
+            "name",
+            _("“{name}” can't be a service's name.").format(name=request.name),
+            _("Use small letters, digits and dashes, a letter first, at most 63 characters."),
+        )
+
+
+def _project(request: DeployRequest) -> Iterator[Problem]:
+    project = request.project
+    if project.path == Path():
+        yield Problem("project.path", _("Choose the folder of the Go project."))
+    if project.package and not PACKAGE.fullmatch(project.package):
+        yield Problem(
+            "project.package",
+            _("“{package}” is not the folder of a main package.").format(package=project.package),
+            _("Write it relative to the project, like ./cmd/hello."),
+        )
+
+
+def _build(request: DeployRequest) -> Iterator[Problem]:
+    build = request.build
+    yield from _platform(request)
+    if not build.version.strip() or _has_control(build.version) or len(build.version) > 128:
+        yield Problem(
+            "build.version",
+            _("The version must be a short text in one line."),
+            _("Use “auto” to take it from git."),
+        )
+    if build.stamp and not STAMP.fullmatch(build.stamp):
+        yield Problem(
+            "build.stamp",
+            _("“{stamp}” does not name a variable.").format(stamp=build.stamp),
+            _("Write package and variable, like main.version."),
+        )
+    for tag in _not(TAG, build.tags):
+        yield Problem("build.tags", _("“{tag}” can't be a build tag.").format(tag=tag))
+    if _has_control(build.ldflags):
+        yield Problem("build.ldflags", _("Linker flags must be one line."))
+    yield from _build_env(build)
+    for path in build.include:
+        if not _is_inside(path):
+            yield Problem(
+                "build.include",
+                _("“{path}” is not a path inside the project.").format(path=path),
+                _("Write it relative to the project, with slashes, like config or web/dist."),
+            )
+    yield from _twice("build.include", build.include)
+
+
+def _platform(request: DeployRequest) -> Iterator[Problem]:
+    platform = request.build.platform
+    if not PLATFORM.fullmatch(platform):
+        yield Problem(
+            "build.platform",
+            _("“{platform}” is not a platform.").format(platform=platform),
+            _("Use “auto”, or system and architecture, like linux/amd64."),
+        )
+    elif request.deploy.kind == "docker" and not platform.startswith(("auto", "linux/")):
+        yield Problem(
+            "build.platform",
+            _("A program for {platform} can't run in a Linux container.").format(platform=platform),
+            _("Use “auto” or a platform that begins with linux/."),
+        )
+
+
+def _build_env(build: BuildOptions) -> Iterator[Problem]:
+    ours = {"GOOS": "build.platform", "GOARCH": "build.platform", "CGO_ENABLED": "build.cgo"}
+    yield from _env("build.env", build.env)
+    for name in build.env:
+        if name in ours:
+            yield Problem(
+                "build.env",
+                _("{name} is set by {key}.").format(name=name, key=ours[name]),
+                _("Remove it here and set {key}.").format(key=ours[name]),
+            )
+
+
+def _deploy(request: DeployRequest) -> Iterator[Problem]:
+    deploy = request.deploy
+    offered = ", ".join(KINDS)
+    if deploy.kind in LATER_KINDS:
+        yield Problem(
+            "deploy.kind",
+            _("This version of Slipway does not offer “{kind}” yet.").format(kind=deploy.kind),
+            _("It offers: {kinds}.").format(kinds=offered),
+        )
+    elif deploy.kind not in KINDS:
+        yield Problem(
+            "deploy.kind",
+            _("There is no kind “{kind}”.").format(kind=deploy.kind),
+            _("Choose one of: {kinds}.").format(kinds=offered),
+        )
+    for argument in deploy.args:
+        if "\0" in argument:
+            yield Problem("deploy.args", _("An argument can't contain a NUL character."))
+    if deploy.root and (not _is_root(deploy.root) or _has_control(deploy.root)):
+        yield Problem(
+            "deploy.root",
+            _("“{root}” is not a folder on the server.").format(root=deploy.root),
+            _("Write a whole path, like /opt, or leave it empty."),
+        )
+    if deploy.keep < 1:
+        yield Problem("deploy.keep", _("At least one release must be kept."))
+
+
+def _variables(request: DeployRequest) -> Iterator[Problem]:
+    deploy = request.deploy
+    yield from _env("deploy.env", deploy.env)
+    for name in _not(ENV_NAME, deploy.secrets):
+        yield Problem(
+            "deploy.secrets",
+            _("“{name}” can't be the name of a variable.").format(name=name),
+            _("Secrets are listed by name, like DB_PASSWORD; their values never stand here."),
+        )
+    yield from _twice("deploy.secrets", deploy.secrets)
+    for name in deploy.env:
+        if name in deploy.secrets:
+            yield Problem(
+                "deploy.secrets",
+                _("{name} is both in the environment and a secret.").format(name=name),
+                _("Remove it from one of them; if it is a secret, from the environment."),
+            )
+        elif LOOKS_SECRET.search(name):
+            yield Problem(
+                "deploy.env",
+                _("{name} looks like a secret, and everybody can read it here.").format(name=name),
+                _("Move it to the secrets: then its value stays in the keyring."),
+                blocking=False,
+            )
+
+
+def _health(request: DeployRequest) -> Iterator[Problem]:
+    health = request.deploy.health
+    if health.http and health.tcp:
+        yield Problem(
+            "deploy.health.tcp",
+            _("The health check asks either by HTTP or by TCP, not both."),
+            _("Remove one of them; HTTP says more."),
+        )
+    if health.http and not _is_url(health.http):
+        yield Problem(
+            "deploy.health.http",
+            _("“{url}” is not an HTTP address.").format(url=health.http),
+            _("Write it as seen from the server, like http://localhost:8080/health."),
+        )
+    if not 0 <= health.tcp <= 65535:
+        yield Problem("deploy.health.tcp", _("A port is a number from 1 to 65535."))
+    if not 100 <= health.expect <= 599:
+        yield Problem("deploy.health.expect", _("An HTTP status is a number from 100 to 599."))
+    yield from _seconds("deploy.health.timeout", health.timeout, 0.1)
+    yield from _seconds("deploy.health.stable", health.stable, 0.0)
+    if not health.http and not health.tcp:
+        yield _no_address(health.stable)
+
+
+def _no_address(stable: float) -> Problem:
+    if stable <= 0:
+        return Problem(
+            "deploy.health.stable",
+            _("Nothing would prove that the new version works."),
+            _("Give an HTTP address or a TCP port to ask, or a time that it must stay up."),
+        )
+    return Problem(
+        "deploy.health.http",
+        _("Only that the program stays up will be checked, not that it answers."),
+        _("Give an address that answers when the service works, like {url}.").format(
+            url="http://localhost:8080/health"
+        ),
+        blocking=False,
+    )
+
+
+def _docker(request: DeployRequest) -> Iterator[Problem]:
+    if request.deploy.kind != "docker":
+        return
+    docker = request.deploy.docker
+    yield from _published(docker)
+    yield from _volumes(docker)
+    yield from _container(docker)
+    yield from _image(request.deploy)
+
+
+def _published(docker: DockerOptions) -> Iterator[Problem]:
+    for port in docker.ports:
+        if not _is_published(port):
+            yield Problem(
+                "deploy.docker.ports",
+                _("“{port}” does not publish a port.").format(port=port),
+                _("Write SERVER:CONTAINER, like 8080:8080 or 127.0.0.1:8080:8080/tcp."),
+            )
+    yield from _twice("deploy.docker.ports", docker.ports)
+    if docker.ports and docker.network == "host":
+        yield Problem(
+            "deploy.docker.ports",
+            _("In the server's own network nothing is published: all ports are open."),
+            _("Remove the ports, or choose another network."),
+        )
+
+
+def _volumes(docker: DockerOptions) -> Iterator[Problem]:
+    for volume in docker.volumes:
+        if not _is_volume(volume):
+            yield Problem(
+                "deploy.docker.volumes",
+                _("“{volume}” is not a volume.").format(volume=volume),
+                _("Write SERVER:CONTAINER, like /srv/hello:/data or data:/data:ro."),
+            )
+    insides = [volume.split(":")[1] for volume in docker.volumes if ":" in volume]
+    yield from _twice("deploy.docker.volumes", insides)
+
+
+def _container(docker: DockerOptions) -> Iterator[Problem]:
+    checks: tuple[tuple[str, str, Iterable[str], re.Pattern[str]], ...] = (
+        ("network", _("bridge, host, none or a network's name"), [docker.network], NETWORK),
+        ("restart", _("no, always, unless-stopped or on-failure:3"), [docker.restart], RESTART),
+        ("cap-drop", _("capabilities, like ALL or NET_RAW"), docker.cap_drop, CAPABILITY),
+        ("cap-add", _("capabilities, like NET_BIND_SERVICE"), docker.cap_add, CAPABILITY),
+        ("user", _("a user or user:group, as name or number"), [docker.user], ACCOUNT),
+        ("log-max-size", _("a size, like 10m"), [docker.log_max_size], MEMORY),
+    )
+    for name, words, values, pattern in checks:
+        for value in values:
+            if (value or name in ("restart", "log-max-size")) and not pattern.fullmatch(value):
+                yield Problem(
+                    f"deploy.docker.{name}",
+                    _("“{value}” can't be used.").format(value=value),
+                    _("Allowed: {words}.").format(words=words),
+                )
+    yield from _seconds("deploy.docker.stop-timeout", docker.stop_timeout, 0.0)
+    if docker.log_max_file < 1:
+        yield Problem("deploy.docker.log-max-file", _("At least one log file must be kept."))
+
+
+def _image(deploy: DeployOptions) -> Iterator[Problem]:
+    docker = deploy.docker
+    if docker.base == "dockerfile" and not _is_inside(docker.dockerfile):
+        yield Problem(
+            "deploy.docker.dockerfile",
+            _("“{path}” is not a path inside the project.").format(path=docker.dockerfile),
+            _("Write it relative to the project, like Dockerfile."),
+        )
+    if docker.registry and not REGISTRY.fullmatch(docker.registry):
+        yield Problem(
+            "deploy.docker.registry",
+            _("“{registry}” is not a registry.").format(registry=docker.registry),
+            _("Write HOST or HOST:PORT, without https://, like registry.example.com:5000."),
+        )
+    elif docker.registry and docker.base == "dockerfile":
+        yield Problem(
+            "deploy.docker.registry",
+            _("An image that is built on the server does not go through a registry."),
+            _("Remove the registry, or choose the base “scratch”."),
+        )
+    elif docker.registry_user and not docker.registry:
+        yield Problem(
+            "deploy.docker.registry-user",
+            _("There is a user for a registry, but no registry."),
+            _("Name the registry, or remove the user."),
+        )
+
+
+def _targets(request: DeployRequest) -> Iterator[Problem]:
+    if not request.targets:
+        yield Problem("targets", _("Choose a server."))
+    several = len(request.targets) > 1
+    for number, target in enumerate(request.targets, 1):
+        prefix = f"targets.{number}" if several else "targets"
+        yield from _target(request.deploy.kind, target, prefix)
+    yield from _twice("targets", [str(target) for target in request.targets])
+
+
+def _target(kind: str, target: Target, prefix: str) -> Iterator[Problem]:
+    if not re.fullmatch(r"[^\s@/-][^\s@/]*", target.address):
+        yield Problem(
+            f"{prefix}.address",
+            _("“{address}” is not the address of a server.").format(address=target.address)
+            if target.address
+            else _("The server's address is missing."),
+            _("Write its name or IP address, or a Host of ~/.ssh/config."),
+        )
+    if not 0 <= target.port <= 65535:
+        yield Problem(f"{prefix}.port", _("A port is a number from 1 to 65535."))
+    if target.user and not re.fullmatch(r"[^\s:-][^\s:]*", target.user):
+        yield Problem(
+            f"{prefix}.user", _("“{user}” can't be a user's name.").format(user=target.user)
+        )
+    if kind == "process" and target.transport != "local":
+        yield Problem(
+            f"{prefix}.transport",
+            _("A plain process runs on this computer only."),
+            _('Choose transport = "local", or the kind “docker” for a server.'),
+        )
+    if target.transport == "local" and (target.user or target.port or target.key):
+        yield Problem(
+            f"{prefix}.transport",
+            _("This computer is reached without user, port and key."),
+            _('Remove them, or choose transport = "ssh".'),
+        )
+
+
+def _env(key: str, env: dict[str, str]) -> Iterator[Problem]:
+    for name, value in env.items():
+        if not ENV_NAME.fullmatch(name):
+            yield Problem(
+                key,
+                _("“{name}” can't be the name of a variable.").format(name=name),
+                _("Use letters, digits and underscores, no digit first."),
+            )
+        if "\0" in value:
+            yield Problem(key, _("{name} can't contain a NUL character.").format(name=name))
+
+
+def _seconds(key: str, value: float, least: float) -> Iterator[Problem]:
+    if not least <= value <= 24 * 3600:
+        yield Problem(
+            key,
+            _("The time must lie between {least} and 24 hours.").format(
+                least=_("0 seconds") if least == 0 else _("a tenth of a second")
+            ),
+        )
+
+
+def _twice(key: str, values: Iterable[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            yield Problem(key, _("“{value}” stands there twice.").format(value=value))
+        seen.add(value)
+
+
+def _not(pattern: re.Pattern[str], values: Iterable[str]) -> list[str]:
+    return [value for value in values if not pattern.fullmatch(value)]
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not (
+        ".." in parts or "\\" in path or path.startswith("/") or PureWindowsPath(path).drive
+    )
+
+
+def _is_root(root: str) -> bool:
+    if root.startswith("~/"):
+        return ".." not in PurePosixPath(root).parts
+    for flavour in (PurePosixPath, PureWindowsPath):
+        path = flavour(root)
+        if path.is_absolute() and ".." not in path.parts:
+            return True
+    return False
+
+
+def _is_url(text: str) -> bool:
+    if re.search(r"[\s\x00-\x1f\x7f]", text) or not text.isascii():
+        return False
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and not url.username
+
+
+def _is_published(text: str) -> bool:
+    match = PUBLISHED.fullmatch(text)
+    if not match or (match["address"] and text.count(":") < 2):
+        return False
+    spans = [_span(part) for part in (match["host"], match["inside"]) if part]
+    return all(spans) and len({len(span) for span in spans}) == 1
+
+
+def _span(text: str) -> range:
+    """Return the ports of ``8080`` or ``8000-8010``, empty if there are none such."""
+    first, _dash, last = text.partition("-")
+    low, high = int(first), int(last or first)
+    return range(low, high + 1) if 0 < low <= high <= 65535 else range(0)
+
+
+def _is_volume(text: str) -> bool:
+    source, *rest = text.split(":")
+    if not 1 <= len(rest) <= 2 or not rest[0].startswith("/") or rest[0] == "/":
+        return False
+    if _has_control(text) or (rest[1:] and not VOLUME_OPTIONS.fullmatch(rest[1])):
+        return False
+    return source.startswith("/") or bool(re.fullmatch(r"[A-Za-z0-9][\w.-]+", source, re.ASCII))
