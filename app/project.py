@@ -35,8 +35,8 @@ STAMP_PACKAGES = frozenset({"version", "buildinfo"})
 PROFILE_NAME = "slipway.toml"
 
 _DOWNLOAD = (
-    r"dial tcp|https?://|lookup \S+|module lookup disabled|unrecognized import path|"
-    r"unknown revision"
+    r"dial tcp|(Get|reading) \"?https?://|lookup \S+( on \S+)?: |module lookup disabled|"
+    r"unrecognized import path|unknown revision"
 )
 _MISSING = (
     r"missing go\.sum entry|updates to go\.(mod|sum)|no required module provides|is not in std|"
@@ -252,7 +252,7 @@ def source_digest(
     """Return the SHA-256 of all source that a program is made of, Go's own apart."""
     go = _Go(toolchain, toolchain.environment(env), cancel, tuple(tags))
     digest = hashlib.sha256()
-    for package in go.packages(_Root(main.module_folder, (_relative(main),))):
+    for package in go.packages(_Root(main.module_folder, (package_pattern(main),))):
         if package.get("Standard"):
             continue
         folder = Path(package.get("Dir", ""))
@@ -263,7 +263,7 @@ def source_digest(
     return digest.hexdigest()
 
 
-def _relative(main: MainPackage) -> str:
+def package_pattern(main: MainPackage) -> str:
     """Return the pattern that names a main package to go, run in its module's folder."""
     inner = main.folder.relative_to(main.module_folder).as_posix()
     return "." if inner == "." else f"./{inner}"
