@@ -1,0 +1,554 @@
+"""The wizard's one state: the answers, and all that was found out from them."""
+
+from __future__ import annotations
+
+import platform as python_platform
+import shutil
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app import profile
+from app.build import warnings
+from app.credentials import Credentials, KnownHosts, PasswordStore
+from app.errors import Problem, ProfileError, UntrustedHost
+from app.events import Stream
+from app.host import MACHINES, HostFacts
+from app.i18n import _
+from app.plan import Package, Plan, readiness
+from app.project import GoProject
+from app.request import DeployRequest, Target
+from app.toolchain import Toolchain
+from app.transport import Secret, Transport
+from ui import jobs
+from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
+from ui.proposals import Proposals, accept, propose, with_value
+from ui.settings import Settings
+from ui.task import Task, TaskState
+
+SETTLE = 500  # milliseconds without a change before background work starts
+KEPT_LINES = 5000
+KEPT_BUILDS = 2
+PROFILE = "slipway.toml"
+
+
+class Draft(QObject):
+    """The answers and what depends on them: project, package, facts of the server, plan.
+
+    ``request`` is replaced, never mutated. What depends on a changed answer is dropped at once
+    and, where all that it needs is there, found out again in the background: ``inspection``,
+    ``building``, ``connecting`` and ``planning`` say how far that is. ``changed`` follows every
+    change of the answers and of the tasks; ``asked`` carries a ``Question`` of a server.
+    """
+
+    changed = Signal()
+    asked = Signal(object)
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        known_hosts: KnownHosts | None = None,
+        passwords: PasswordStore | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.settings = settings or Settings()
+        self.known_hosts = known_hosts or KnownHosts()
+        self.passwords = passwords or PasswordStore()
+        self.profile_path: Path | None = None
+        self.build_lines: deque[tuple[Stream, str]] = deque(maxlen=KEPT_LINES)
+        self.request = DeployRequest()
+        self.reading = self._task(self._answers_read)
+        self.inspection = self._task(self._inspected)
+        self.building = self._task(self._built)
+        self.connecting = self._task(self._connected)
+        self.planning = self._task(self._planned)
+        self.unlocking = self._task(self._secrets_read)
+        self.keeping = self._task(self._tell)
+        self.building.drained.connect(self._take_lines)
+        self.connecting.drained.connect(self._take_questions)
+        self._credentials: dict[Target, Credentials] = {}
+        self._secrets: dict[str, Secret] = {}
+        self._platforms: dict[Target, str] = {}
+        self._transport: Transport | None = None
+        self._proposals: Proposals = {}
+        self._proposed_for: tuple[Path, str] | None = None
+        self._plan_wanted = False
+        self._source_checked = False
+        self._problems: tuple[Problem, ...] | None = None
+        self._builds: deque[Path] = deque()
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(SETTLE)
+        self._settling.timeout.connect(self._go_on)
+
+    # What there is
+
+    @property
+    def toolchain(self) -> Toolchain | None:
+        """The Go that builds, once the project was understood."""
+        found: Inspected | None = self.inspection.result
+        return found.toolchain if found else None
+
+    @property
+    def project(self) -> GoProject | None:
+        """What the folder was understood to be."""
+        found: Inspected | None = self.inspection.result
+        return found.project if found else None
+
+    @property
+    def package(self) -> Package | None:
+        """What was built for the answers as they stand."""
+        built: Built | None = self.building.result
+        return built.package if built else None
+
+    @property
+    def facts(self) -> HostFacts | None:
+        """What the server was found to be."""
+        found: Found | None = self.connecting.result
+        return found.facts if found else None
+
+    @property
+    def plan(self) -> Plan | None:
+        """What Review shows and Deploy runs."""
+        planned: Planned | None = self.planning.result
+        return planned.plan if planned else None
+
+    @property
+    def transport(self) -> Transport | None:
+        """The open connection to the server; use ``another()`` of it in other threads."""
+        return self._transport
+
+    @property
+    def target(self) -> Target | None:
+        """The server, if one was named."""
+        return self.request.targets[0] if self.request.targets else None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the user said in this session to get into the server."""
+        target = self.target
+        return self._credentials.get(target, Credentials()) if target else Credentials()
+
+    @property
+    def secrets(self) -> Mapping[str, Secret]:
+        """Values of the program's secrets, given in this session or found in the keyring."""
+        return {
+            name: self._secrets[name]
+            for name in self.request.deploy.secrets
+            if name in self._secrets
+        }
+
+    @property
+    def platform(self) -> str:
+        """What is built for: as chosen, as the server says, or else what is likely."""
+        chosen = self.request.build.platform
+        if chosen != "auto":
+            return chosen
+        return self._seen_platform or likely_platform(self.request)
+
+    @property
+    def platform_known(self) -> bool:
+        """Whether ``platform`` is more than a guess."""
+        return self.request.build.platform != "auto" or bool(self._seen_platform)
+
+    @property
+    def _seen_platform(self) -> str:
+        return self._platforms.get(self.target, "") if self.target else ""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is missing or wrong in the answers, and what was found in the way."""
+        if self._problems is None:
+            self._problems = (
+                *profile.problems(self.request),
+                *self._project_problems(),
+                *self._build_problems(),
+                *self._secret_problems(),
+                *self._server_problems(),
+                *self.readiness(),
+            )
+        return self._problems
+
+    def readiness(self) -> tuple[Problem, ...]:
+        """Return what the server lacks, as far as it was looked at."""
+        return readiness(self.request, self.facts) if self.facts else ()
+
+    # Answers
+
+    def update(self, request: DeployRequest) -> None:
+        """Take other answers; what depended on the former ones is dropped."""
+        if request == self.request:
+            return
+        former, self.request = self.request, request
+        if former.targets[:1] != request.targets[:1]:
+            self._disconnect()
+        self._plan_wanted = False
+        self._drop_dependents()
+        self._settling.start()
+        self._tell()
+
+    def set(self, key: str, value: Any) -> None:
+        """Change the answer with the profile key ``key``, like ``deploy.docker.ports``."""
+        self.update(with_value(self.request, key, value))
+
+    def open(self, path: Path) -> None:
+        """Begin anew with a project's folder or a slipway.toml; the server stays."""
+        path = path.absolute()
+        file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
+        self._proposals, self._proposed_for = {}, None
+        self.profile_path = None
+        self._secrets.clear()
+        remembered = self.settings.answers(folder)
+        self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
+        fresh = DeployRequest(targets=self.request.targets)
+        self.update(with_value(fresh, "project.path", folder))
+
+    def save(self, path: Path) -> None:
+        """Write the answers as slipway.toml; raises SlipwayError."""
+        profile.save(self.request, path)
+        self.profile_path = path
+
+    def use_go(self, folder: Path) -> None:
+        """Look for Go in this folder from now on."""
+        self.settings.remember_go_folder(folder)
+        self.inspect()
+
+    def set_secret(self, name: str, value: Secret, *, keep: bool) -> None:
+        """Take the value of one of the program's secrets; ``keep`` puts it in the keyring too."""
+        self._secrets[name] = value
+        if keep:
+            service, store = self.request.name, self.passwords
+            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, name, value))
+        self.planning.drop()
+        self._tell()
+
+    # Background work
+
+    def inspect(self) -> None:
+        """Look at the project's folder."""
+        request, go_folder = self.request, self.settings.go_folder
+        self.inspection.start(lambda _emit, cancel: jobs.inspect(request, go_folder, cancel))
+
+    def start_build(self) -> None:
+        """Build what the answers ask for; a build under way is ended."""
+        inspected: Inspected | None = self.inspection.result
+        if inspected is None:
+            return
+        self.build_lines.clear()
+        self.planning.drop()
+        request, platform, folder = self.request, self.platform, self._build_folder()
+        self.building.start(
+            lambda emit, cancel: jobs.build(request, inspected, platform, folder, emit, cancel)
+        )
+
+    def test_connection(
+        self, credentials: Credentials | None = None, *, keep: frozenset[str] = frozenset()
+    ) -> None:
+        """Connect to the server and read its facts.
+
+        ``credentials`` hold from now on for this server in this session; what ``keep`` names
+        (``password``, ``passphrase``, ``sudo``) goes to the keyring once the server accepted it.
+        """
+        if credentials is not None and self.target is not None:
+            self._credentials[self.target] = credentials
+            self._disconnect()
+        self._look(keep=keep)
+
+    def trust(self, error: UntrustedHost) -> None:
+        """Trust the key that the user has confirmed, and connect again."""
+        self._look(trusted=error)
+
+    def look_again(self) -> None:
+        """Read the server's facts again: something was changed there."""
+        self.planning.drop()
+        self.connecting.drop()
+        self._settling.start()
+
+    def make_plan(self) -> None:
+        """Make the plan from fresh facts as soon as the package and the server are there."""
+        self._plan_wanted = True
+        self._source_checked = False
+        self.planning.drop()
+        self._go_on()
+
+    def remember_answers(self) -> None:
+        """Keep the answers for the next time this project is opened."""
+        self.settings.remember_project(self.request.project.path, profile.dumps(self.request))
+
+    def close(self) -> None:
+        """Stop all background work, end the connection, remove what was built."""
+        self._settling.stop()
+        for task in self.findChildren(Task):
+            task.drop()
+        self._disconnect()
+        while self._builds:
+            shutil.rmtree(self._builds.popleft(), ignore_errors=True)
+
+    # How one leads to the other
+
+    def _task(self, changed: Callable[[], None]) -> Task:
+        task = Task(self)
+        task.changed.connect(changed)
+        return task
+
+    def _tell(self) -> None:
+        self._problems = None
+        self.changed.emit()
+
+    def _drop_dependents(self) -> None:
+        request = self.request
+        self.inspection.expect((request.project.path, request.build.tags, request.build.env))
+        self._drop_package()
+        self.connecting.expect(
+            (request.targets[:1], request.name, request.deploy.root, request.deploy.kind)
+        )
+        missing = tuple(name for name in request.deploy.secrets if name not in self._secrets)
+        self.unlocking.expect((request.name, missing))
+        self.planning.drop()
+
+    def _drop_package(self) -> None:
+        request = self.request
+        docker = request.deploy.docker
+        self.building.expect(
+            (
+                request.project,
+                request.build,
+                request.name,
+                request.deploy.kind,
+                (docker.base, docker.dockerfile),
+                self.platform,
+            )
+        )
+
+    def _go_on(self) -> None:
+        """Start whatever is due: what it needs is there, and it was neither done nor tried."""
+        if self.reading.running:
+            return
+        if self._idle(self.inspection) and self.request.project.path != Path():
+            self.inspect()
+        if (
+            self._idle(self.building)
+            and self.project
+            and self._answered(("name", "project", "build"))
+        ):
+            self.start_build()
+        if self._idle(self.connecting) and self._may_look():
+            self.test_connection()
+        if self._idle(self.unlocking):
+            self._read_secrets()
+        if self._plan_wanted and self._idle(self.planning):
+            self._plan()
+
+    def _may_look(self) -> bool:
+        """Return whether the server's facts may be read without the user asking for it."""
+        if self.target is None or not self._answered(("name", "targets")):
+            return False
+        local = self.target.transport == "local"
+        return local or self._transport is not None or self._plan_wanted
+
+    def _idle(self, task: Task) -> bool:
+        return task.state is TaskState.IDLE
+
+    def _answered(self, prefixes: tuple[str, ...]) -> bool:
+        """Return whether the answers under these keys can be worked with."""
+        return not any(
+            problem.blocking and problem.field.split(".")[0] in prefixes
+            for problem in (*profile.problems(self.request), *self._project_problems())
+        )
+
+    def _read_secrets(self) -> None:
+        names = tuple(n for n in self.request.deploy.secrets if n not in self._secrets)
+        store, service = self.passwords, self.request.name
+        if names and service:
+            self.unlocking.start(lambda _emit, _cancel: jobs.read_secrets(store, service, names))
+
+    def _look(
+        self, *, keep: frozenset[str] = frozenset(), trusted: UntrustedHost | None = None
+    ) -> None:
+        if self.target is None:
+            return
+        visit = replace(self._visit(self.target), keep=keep, trusted=trusted)
+        transport = self._transport
+        self.planning.drop()
+        self.connecting.start(lambda emit, cancel: visit.look(transport, emit, cancel))
+
+    def _plan(self) -> None:
+        built: Built | None = self.building.result
+        found: Found | None = self.connecting.result
+        if built is None or found is None or self.target is None:
+            return
+        visit, secrets = self._visit(self.target), self.secrets
+        inspected: Inspected | None = None if self._source_checked else self.inspection.result
+        transport = found.transport
+        self.planning.start(
+            lambda emit, cancel: jobs.plan(
+                visit, transport, built, secrets, inspected, emit, cancel
+            )
+        )
+
+    # What the tasks report
+
+    def _answers_read(self) -> None:
+        if self.reading.state is TaskState.DONE and self.reading.result is not None:
+            answers: Answers = self.reading.result
+            request = answers.request
+            self.profile_path = answers.file
+            self._proposed_for = (request.project.path, request.project.package)
+            self.update(
+                request if request.targets else replace(request, targets=self.request.targets)
+            )
+        self._tell()
+        if not self.reading.running:
+            self._go_on()
+
+    def _inspected(self) -> None:
+        if self.inspection.state is TaskState.DONE:
+            self.settings.remember_project(self.request.project.path)
+            self._propose()
+        self._tell()
+        self._settling.start()
+
+    def _propose(self) -> None:
+        project, package = self.project, self.request.project.package
+        if project is None or self._proposed_for == (project.path, package):
+            return
+        try:
+            proposals = propose(project, package)
+        except ProfileError:
+            return  # no program was chosen yet
+        request = accept(self.request, proposals, self._proposals)
+        self._proposals, self._proposed_for = proposals, (project.path, package)
+        self.update(request)
+
+    def _built(self) -> None:
+        if self.building.state is TaskState.DONE:
+            built: Built = self.building.result
+            self._remove_old_builds(built.folder)
+        self._tell()
+        self._settling.start()
+
+    def _connected(self) -> None:
+        if self.connecting.state is TaskState.DONE:
+            found: Found = self.connecting.result
+            self._transport = found.transport
+            self._platforms[found.facts.target] = found.facts.platform
+            self.settings.remember_target(found.facts.target)
+            self._drop_package()
+        elif self.connecting.state is TaskState.FAILED:
+            self._disconnect()
+        self._tell()
+        self._settling.start()
+
+    def _planned(self) -> None:
+        planned: Planned | None = self.planning.result
+        if planned is not None:
+            self.connecting.settle(planned.found)
+            if planned.plan is None:
+                self._source_checked = True
+                self.start_build()
+            else:
+                self.remember_answers()
+        self._tell()
+
+    def _secrets_read(self) -> None:
+        if self.unlocking.state is TaskState.DONE:
+            self._secrets = self.unlocking.result | self._secrets
+        self._tell()
+
+    def _take_lines(self, lines: list[tuple[Stream, str]]) -> None:
+        self.build_lines.extend(lines)
+
+    def _take_questions(self, questions: list[Question]) -> None:
+        for question in questions:
+            self.asked.emit(question)
+
+    # Problems that are not in the answers alone
+
+    def _project_problems(self) -> tuple[Problem, ...]:
+        if self.request.project.path == Path():
+            return ()
+        for task in (self.reading, self.inspection):
+            if task.error is not None:
+                return (Problem("project.path", task.error.title, task.error.hint),)
+        if self.project is None:
+            return (Problem("project.path", _("The project is being looked at…")),)
+        try:
+            self.project.main(self.request.project.package)
+        except ProfileError as error:
+            return (Problem(error.key, error.title, error.hint),)
+        return ()
+
+    def _build_problems(self) -> tuple[Problem, ...]:
+        project, package = self.project, self.request.project.package
+        if project is None or self._project_problems():
+            return ()
+        doubts = tuple(
+            Problem("build", text, blocking=False)
+            for text in warnings(project, self.request.build, package)
+        )
+        error = self.building.error
+        return (*((Problem("build", error.title, error.hint),) if error else ()), *doubts)
+
+    def _secret_problems(self) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(
+                "deploy.secrets",
+                _("{name} has no value yet.").format(name=name),
+                _("Choose Set value… and enter it."),
+            )
+            for name in self.request.deploy.secrets
+            if name not in self._secrets
+        )
+
+    def _server_problems(self) -> tuple[Problem, ...]:
+        if self.target is None or not self.target.address or self.facts:
+            return ()
+        if self.connecting.running:
+            return (Problem("targets", _("Connecting…")),)
+        if error := self.connecting.error:
+            return (Problem("targets", error.title, error.hint),)
+        return (
+            Problem(
+                "targets", _("The server has not been looked at yet."), _("Press Test connection.")
+            ),
+        )
+
+    # Odds and ends
+
+    def _visit(self, target: Target) -> Visit:
+        return Visit(self.request, target, self.credentials, self.known_hosts, self.passwords)
+
+    def _disconnect(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            # Saying goodbye may take as long as the network lets it.
+            threading.Thread(target=transport.close, daemon=True).start()
+
+    def _build_folder(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="slipway-build-"))
+        self._builds.append(folder)
+        return folder
+
+    def _remove_old_builds(self, newest: Path) -> None:
+        """Remove what was built before; the last one is kept: a run may still be sending it."""
+        while len(self._builds) > KEPT_BUILDS and self._builds[0] != newest:
+            shutil.rmtree(self._builds.popleft(), ignore_errors=True)
+
+
+def likely_platform(request: DeployRequest) -> str:
+    """Return the platform that a server most often has; for this computer, its own."""
+    local = bool(request.targets) and request.targets[0].transport == "local"
+    if not local:
+        return "linux/amd64"
+    machine = python_platform.machine().lower()
+    system = {"win32": "windows", "darwin": "darwin"}.get(sys.platform, "linux")
+    if request.deploy.kind == "docker":
+        system = "linux"  # Docker on a desktop runs in a Linux machine of its own
+    return f"{system}/{MACHINES.get(machine, machine)}"

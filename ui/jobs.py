@@ -1,0 +1,285 @@
+"""What the draft has done on worker threads: each job gets all it needs and touches no widget."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from app.credentials import Credentials, KnownHosts, PasswordStore, What
+from app.errors import ConnectionLost, NotReady, SlipwayError, UntrustedHost
+from app.host import HostFacts, connect, probe
+from app.i18n import _
+from app.plan import Package, Plan, make_plan, readiness
+from app.prepare import prepare
+from app.profile import load, loads
+from app.project import GoProject, git_revision, open_project, source_digest
+from app.request import DeployRequest, Target
+from app.toolchain import Toolchain, find_toolchain
+from app.transport import CancelToken, Secret, Transport
+
+Emit = Callable[[Any], None]
+
+UNWATCHED = frozenset({".git", ".hg", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a look at the project's folder found."""
+
+    toolchain: Toolchain
+    project: GoProject
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A package, and the state its source files had when its build began."""
+
+    package: Package
+    source: tuple[object, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A server: the open connection to it and what it is."""
+
+    transport: Transport
+    facts: HostFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan and the server as it was then; without a plan if the source has changed."""
+
+    plan: Plan | None
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a profile says; ``file`` is None for answers that the window had remembered."""
+
+    request: DeployRequest
+    file: Path | None
+
+
+class Question:
+    """What a server asks while one logs in; the asking thread waits for the answer.
+
+    ``prompts`` are pairs of the words to show and whether the answer may be seen.
+    """
+
+    def __init__(self, instructions: str, prompts: tuple[tuple[str, bool], ...]) -> None:
+        self.instructions = instructions
+        self.prompts = prompts
+        self._answers: SimpleQueue[tuple[Secret, ...]] = SimpleQueue()
+
+    def answer(self, answers: tuple[Secret, ...]) -> None:
+        """Give one answer for each prompt."""
+        self._answers.put(answers)
+
+    def wait(self, cancel: CancelToken) -> tuple[Secret, ...]:
+        """Wait for the answers; raises Cancelled."""
+        while True:
+            cancel.check()
+            try:
+                return self._answers.get(timeout=0.1)
+            except Empty:
+                continue
+
+
+def read_answers(file: Path, folder: Path, remembered: str) -> Answers | None:
+    """Return what ``file`` (a slipway.toml) says, else the remembered answers, else None.
+
+    Raises ProfileError for a file that can't be used; remembered answers that can't be are not
+    worth a word: an older version may have written them.
+    """
+    if file.is_file():
+        return Answers(load(file), file)
+    if not remembered:
+        return None
+    try:
+        return Answers(loads(remembered, folder), None)
+    except SlipwayError:
+        return None
+
+
+def read_secrets(
+    passwords: PasswordStore, service: str, names: tuple[str, ...]
+) -> dict[str, Secret]:
+    """Return those secrets of a service that the keyring holds; none if there is no keyring."""
+    found: dict[str, Secret] = {}
+    try:
+        for name in names:
+            if value := passwords.get_secret(service, name):
+                found[name] = value
+    except SlipwayError:
+        return {}  # the wizard asks for the values then
+    return found
+
+
+def inspect(request: DeployRequest, go_folder: Path | None, cancel: CancelToken) -> Inspected:
+    """Find Go and look at the project; raises ToolchainError, ProjectError, Cancelled."""
+    toolchain = find_toolchain(go_folder)
+    project = open_project(
+        request.project.path,
+        toolchain,
+        tags=request.build.tags,
+        env=request.build.env,
+        cancel=cancel,
+    )
+    return Inspected(toolchain, project)
+
+
+def build(
+    request: DeployRequest,
+    inspected: Inspected,
+    platform: str,
+    folder: Path,
+    emit: Emit,
+    cancel: CancelToken,
+) -> Built:
+    """Build the package; each line of output is emitted as (stream, text)."""
+    source = source_state(request, inspected, cancel)
+    package = prepare(
+        request,
+        platform,
+        folder,
+        toolchain=inspected.toolchain,
+        on_line=lambda stream, text: emit((stream, text)),
+        cancel=cancel,
+    )
+    return Built(package, source, folder)
+
+
+def source_state(
+    request: DeployRequest, inspected: Inspected, cancel: CancelToken
+) -> tuple[object, ...]:
+    """Return a value that changes when what a build would be made from does."""
+    project, options = inspected.project, request.build
+    digest = source_digest(
+        project.main(request.project.package),
+        inspected.toolchain,
+        tags=options.tags,
+        env=options.env,
+        cancel=cancel,
+    )
+    whole = request.deploy.kind == "docker" and request.deploy.docker.base == "dockerfile"
+    beside = [project.path] if whole else [project.path / name for name in options.include]
+    return digest, git_revision(project.path, cancel), tuple(map(_files_state, beside))
+
+
+def _files_state(path: Path) -> int:
+    """Return a number that changes when a file or the files in a folder do."""
+    state = 0
+    for file in _files(path):
+        try:
+            status = os.stat(file)  # noqa: PTH116, of thousands of files
+        except OSError:
+            continue
+        state ^= hash((file, status.st_mtime_ns, status.st_size))
+    return state
+
+
+def _files(path: Path) -> Iterator[str]:
+    if not path.is_dir():
+        yield str(path)
+    for folder, names, files in os.walk(path):
+        names[:] = [name for name in names if name not in UNWATCHED]
+        yield from (f"{folder}{os.sep}{name}" for name in files)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One server, and all that is needed to get in and look around.
+
+    What ``keep`` names (``password``, ``passphrase``, ``sudo``) goes to the keyring once the
+    server accepted it. ``trusted`` is the unknown key that the user has confirmed.
+    """
+
+    request: DeployRequest
+    target: Target
+    credentials: Credentials
+    known_hosts: KnownHosts
+    passwords: PasswordStore
+    keep: frozenset[str] = frozenset()
+    trusted: UntrustedHost | None = None
+
+    def look(self, transport: Transport | None, emit: Emit, cancel: CancelToken) -> Found:
+        """Read the facts, through ``transport`` if it still works, else after connecting."""
+        if transport is not None:
+            try:
+                return Found(transport, probe(transport, self.request, self.target))
+            except ConnectionLost:
+                transport.close()
+        if self.trusted is not None:
+            self.known_hosts.trust(self.trusted)
+        transport = self._connect(emit, cancel)
+        try:
+            facts = probe(transport, self.request, self.target)
+            cancel.check()
+        except BaseException:
+            transport.close()
+            raise
+        self._remember()
+        return Found(transport, facts)
+
+    def _connect(self, emit: Emit, cancel: CancelToken) -> Transport:
+        def answer(instructions: str, prompts: tuple[tuple[str, bool], ...]) -> tuple[Secret, ...]:
+            question = Question(instructions, prompts)
+            emit(question)
+            return question.wait(cancel)
+
+        if self.target.transport == "local":
+            return connect(self.target, self.credentials, self.known_hosts)
+        credentials = replace(self._with_kept(), answer=answer)
+        return connect(self.target, credentials, self.known_hosts)
+
+    def _with_kept(self) -> Credentials:
+        """Return the credentials, those not given now taken from the keyring."""
+        given = self.credentials
+        try:
+            return Credentials(
+                given.password or self.passwords.get(self.target, "password"),
+                given.passphrase or self.passwords.get(self.target, "passphrase"),
+                given.sudo_password or self.passwords.get(self.target, "sudo"),
+            )
+        except SlipwayError:
+            return given  # without a keyring the server's own answer says what is missing
+
+    def _remember(self) -> None:
+        given = self.credentials
+        secrets: dict[What, Secret | None] = {
+            "password": given.password,
+            "passphrase": given.passphrase,
+            "sudo": given.sudo_password,
+        }
+        for what, value in secrets.items():
+            if what in self.keep and value is not None:
+                self.passwords.set(self.target, what, value)
+
+
+def plan(
+    visit: Visit,
+    transport: Transport,
+    built: Built,
+    secrets: Mapping[str, Secret],
+    inspected: Inspected | None,
+    emit: Emit,
+    cancel: CancelToken,
+) -> Planned:
+    """Make the plan from fresh facts; none if what ``inspected`` found changed since the build.
+
+    Raises NotReady if the server lacks something by now.
+    """
+    found = visit.look(transport, emit, cancel)
+    if inspected and source_state(visit.request, inspected, cancel) != built.source:
+        return Planned(None, found)
+    for problem in readiness(visit.request, found.facts):
+        if problem.blocking:
+            raise NotReady(_("The server is not ready."), problem.text, problem.hint)
+    return Planned(make_plan(visit.request, built.package, found.facts, secrets), found)

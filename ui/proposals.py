@@ -1,0 +1,64 @@
+"""Answers that follow from what a project is: proposed once, the user's own are never touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.project import GoProject
+from app.request import DeployRequest
+
+Proposals = Mapping[str, Any]
+
+
+def value_of(request: DeployRequest, key: str) -> Any:
+    """Return the answer with the profile key ``key``, like ``deploy.docker.ports``."""
+    found: Any = request
+    for name in _names(key):
+        found = getattr(found, name)
+    return found
+
+
+def with_value(request: DeployRequest, key: str, value: Any) -> DeployRequest:
+    """Return ``request`` with another answer for the profile key ``key``."""
+    changed: DeployRequest = _with_value(request, _names(key), value)
+    return changed
+
+
+def _with_value(part: Any, names: list[str], value: Any) -> Any:
+    first, *others = names
+    return replace(part, **{first: _with_value(getattr(part, first), others, value)} if others
+                   else {first: value})  # fmt: skip
+
+
+def _names(key: str) -> list[str]:
+    return key.replace("-", "_").split(".")
+
+
+def service_name(text: str) -> str:
+    """Return ``text`` as a name that services and containers may have, or "" if nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].rstrip("-")
+
+
+def propose(project: GoProject, package: str) -> Proposals:
+    """Return what the source of a main package suggests, by profile key."""
+    main = project.main(package)
+    port = main.ports[0] if main.ports else 0
+    return {
+        "name": service_name(main.name),
+        "build.stamp": main.stamps[0] if main.stamps else "",
+        "build.include": project.assets,
+        "deploy.docker.ports": (f"{port}:{port}",) if port else (),
+        "deploy.health.tcp": port,
+    }
+
+
+def accept(request: DeployRequest, new: Proposals, former: Proposals) -> DeployRequest:
+    """Return ``request`` with the new proposals where the user left the former ones standing."""
+    untouched = DeployRequest()
+    for key, value in new.items():
+        if value_of(request, key) in (value_of(untouched, key), former.get(key)):
+            request = with_value(request, key, value)
+    return request
