@@ -373,7 +373,9 @@ def _read_targets(tables: object) -> Iterator[Target]:
         if table.get("transport") == "winrm":
             raise ProfileError(
                 f"{prefix}transport",
-                _("This version of Slipway does not offer WinRM yet."),
+                _("{key}: this version of Slipway does not offer WinRM yet.").format(
+                    key=f"{prefix}transport"
+                ),
                 hint=_('Use transport = "ssh".'),
             )
         if "address" not in table:
