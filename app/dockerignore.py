@@ -70,9 +70,9 @@ def parse(text: str, name: str = ".dockerignore") -> Ignore:
 def _rule(pattern: str) -> _Rule:
     exception = pattern.startswith("!")
     body = pattern.removeprefix("!").strip() if exception else pattern
-    if not body:
+    body = posixpath.normpath(body).lstrip("/").strip() if body else ""
+    if not body and exception:
         raise ValueError(_("nothing follows the !"))
-    body = posixpath.normpath(body).lstrip("/") or "/"
     literal = re.split(r"[*?\[\\]", body, maxsplit=1)[0]
     return _Rule(re.compile(_expression(body), re.DOTALL), exception, literal)
 
