@@ -1,0 +1,3 @@
+module example.com/crashes-after-healthy
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.com/crashes-at-start
+
+go 1.21

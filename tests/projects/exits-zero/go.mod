@@ -1,0 +1,3 @@
+module example.com/exits-zero
+
+go 1.21

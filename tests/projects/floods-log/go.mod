@@ -1,0 +1,3 @@
+module example.com/floods-log
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.com/ignores-sigterm
+
+go 1.21

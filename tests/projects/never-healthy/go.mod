@@ -1,0 +1,3 @@
+module example.com/never-healthy
+
+go 1.21

@@ -1,0 +1,5 @@
+module example.com/scm
+
+go 1.21
+
+require golang.org/x/sys v0.30.0

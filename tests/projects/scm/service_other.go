@@ -1,0 +1,7 @@
+//go:build !windows
+
+package main
+
+func runAsService() (bool, error) {
+	return false, nil
+}

@@ -1,0 +1,3 @@
+module example.com/slow-healthy
+
+go 1.21

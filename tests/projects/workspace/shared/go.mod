@@ -1,0 +1,3 @@
+module example.com/workspace/shared
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.com/wrong-port
+
+go 1.21
