@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app.errors import Cancelled, CommandFailed
 from app.events import Stream
@@ -143,8 +143,17 @@ def ignore_bytes(done: int, total: int) -> None:
     """Take a progress report and do nothing."""
 
 
+# root: is root already; nopasswd: sudo asks nothing; password: sudo asks and the password is known;
+# ask: sudo asks and no password was given; none: no sudo
+Sudo = Literal["root", "nopasswd", "password", "ask", "none"]
+
+
 class Transport(Protocol):
     """One machine. One object per thread: ``another()`` gives a second one."""
+
+    @property
+    def sudo(self) -> Sudo:
+        """How root's rights are had there; known once open."""
 
     def open(self) -> None:
         """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""

@@ -1,0 +1,183 @@
+"""Is it healthy? Asked of the server's own ports, through the connection to it."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from app.errors import HealthCheckFailed
+from app.i18n import _
+from app.request import HealthOptions
+from app.step import RunContext
+from app.transport import Command, Script
+
+PROBE_SECONDS = 5.0
+INTERVAL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to knock, as seen from the server."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Whether the service's process runs; ``identity`` changes when it was started anew."""
+
+    running: bool
+    identity: str
+    detail: str = ""
+
+
+def endpoint(health: HealthOptions) -> Endpoint | None:
+    """Return where the health check knocks, or None if it has no address."""
+    if health.http:
+        url = urlsplit(health.http)
+        return Endpoint(url.hostname or "localhost", url.port or default_port(url.scheme))
+    return Endpoint("localhost", health.tcp) if health.tcp else None
+
+
+def default_port(scheme: str) -> int:
+    """Return a scheme's own port."""
+    return 443 if scheme == "https" else 80
+
+
+def probe_command(health: HealthOptions, at: Endpoint) -> Command:
+    """Return the command that knocks from the server itself, where SSH may not forward."""
+    if health.http:
+        url = urlsplit(health.http)
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        target = f"{url.scheme}://{_bracketed(at.host)}:{at.port}{path}"
+        return Command(("sh", Script("probe.sh"), "http", target, url.netloc))
+    return Command(("sh", Script("probe.sh"), "tcp", at.host, str(at.port)))
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def probe(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
+    """Knock once; return "" if the answer is the expected one, else what was wrong with it."""
+    try:
+        host = "127.0.0.1" if at.host == "localhost" else at.host
+        connection = ctx.transport.connect_tcp(at.port, host)
+    except ConnectionRefusedError:
+        return _("port {port} refuses connections").format(port=at.port)
+    except TimeoutError:
+        return _("port {port} does not answer").format(port=at.port)
+    if connection is None:
+        return _probe_from_server(ctx, health, at)
+    try:
+        if not health.http:
+            return ""
+        return _judge(_http_status(connection, health), health)
+    except (OSError, http.client.HTTPException) as problem:
+        return _("no HTTP answer on port {port}: {problem}").format(
+            port=at.port, problem=problem or type(problem).__name__
+        )
+    finally:
+        connection.close()
+
+
+def _http_status(connection: socket.socket, health: HealthOptions) -> int:
+    connection.settimeout(PROBE_SECONDS)
+    url = urlsplit(health.http)
+    if url.scheme == "https":
+        # the certificate names the public host, not the server's own loopback: only life is asked
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = context.wrap_socket(connection, server_hostname=url.hostname)
+    client = http.client.HTTPConnection(url.netloc, timeout=PROBE_SECONDS)
+    client.sock = connection
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    client.request("GET", path, headers={"User-Agent": "slipway", "Connection": "close"})
+    return client.getresponse().status
+
+
+def _judge(status: int, health: HealthOptions) -> str:
+    if status == health.expect:
+        return ""
+    return _("answered {status} instead of {expected}").format(
+        status=status, expected=health.expect
+    )
+
+
+def _probe_from_server(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
+    result = ctx.attempt(probe_command(health, at), timeout=3 * PROBE_SECONDS)
+    if result.exit_code == 69:
+        raise HealthCheckFailed(
+            _("The health check can't reach the server's ports."),
+            _("SSH forwarding is refused there, and it has neither curl nor wget."),
+            _("Allow AllowTcpForwarding in sshd_config, or install curl on the server."),
+        )
+    if result.exit_code != 0:
+        return result.tail(1) or _("port {port} does not answer").format(port=at.port)
+    return _judge(int(result.stdout.strip() or 0), health) if health.http else ""
+
+
+def wait_healthy(
+    ctx: RunContext,
+    health: HealthOptions,
+    at: Endpoint | None,
+    alive: Callable[[], Liveness],
+    *,
+    stable: float,
+) -> None:
+    """Wait until the service answers as expected and then stays so for ``stable`` seconds.
+
+    ``alive`` tells of the process itself: a process that is gone or was started anew fails the
+    check at once. Raises HealthCheckFailed, Cancelled.
+    """
+    deadline = time.monotonic() + health.timeout
+    first = alive()
+    while True:
+        now = _still_same(alive(), first)
+        problem = probe(ctx, health, at) if at else ""
+        if not problem:
+            break
+        if time.monotonic() >= deadline:
+            raise HealthCheckFailed(
+                _("The new version did not become healthy within {seconds:.0f} s.").format(
+                    seconds=health.timeout
+                ),
+                _("Last try: {problem}.").format(problem=problem),
+                _("Look at its last output; if it only needs longer, raise deploy.health.timeout."),
+            )
+        ctx.cancel.wait(INTERVAL_SECONDS)
+    ctx.note(_("healthy; must stay so for {seconds:.0f} s").format(seconds=stable))
+    until = time.monotonic() + stable
+    while time.monotonic() < until:
+        ctx.cancel.wait(min(INTERVAL_SECONDS * 2, max(0.0, until - time.monotonic())))
+        _still_same(alive(), now)
+        problem = probe(ctx, health, at) if at else ""
+        if problem:
+            raise HealthCheckFailed(
+                _("The new version did not stay healthy."),
+                _("It answered well at first, then: {problem}.").format(problem=problem),
+                _("Look at its last output."),
+            )
+
+
+def _still_same(now: Liveness, first: Liveness) -> Liveness:
+    if not now.running:
+        raise HealthCheckFailed(
+            _("The new version ended by itself."),
+            now.detail,
+            _("Look at its last output: it says why it ended."),
+        )
+    if now.identity != first.identity:
+        raise HealthCheckFailed(
+            _("The new version crashed and was started again."),
+            now.detail,
+            _("Look at its last output: it says why it ended."),
+        )
+    return now

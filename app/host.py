@@ -1,0 +1,193 @@
+"""A machine: connect to it, and read in one round trip all that planning needs to know."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.credentials import Credentials, KnownHosts
+from app.docker_facts import DockerFacts, free_bytes, read_docker
+from app.errors import ConnectError
+from app.i18n import _
+from app.process_facts import ProcessFacts, default_root, read_process
+from app.releases import Records, Release, State, parse_lock, read_journal
+from app.request import DeployRequest, Target
+from app.transport import Command, CommandResult, Script, Secret, Transport
+from app.transport.local import LocalTransport
+
+MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64",
+            "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386",
+            "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PortHolder:
+    """A listening TCP port; ``program`` is empty where the account may not see it."""
+
+    port: int
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a machine was found to be; sizes in bytes, ``clock`` seconds since the epoch.
+
+    ``nonce`` is random: it keeps the names of runs apart that begin in the same second.
+    """
+
+    target: Target
+    system: str
+    arch: str
+    os_name: str
+    hostname: str
+    user: str
+    clock: int
+    root: str
+    nonce: str = ""
+    sudo: bool = False
+    sudo_wanted: bool = False
+    writable: bool = True
+    disk_free: int = 0
+    ports: tuple[PortHolder, ...] = ()
+    records: Records = field(default_factory=Records)
+    docker: DockerFacts | None = None
+    process: ProcessFacts | None = None
+
+    @property
+    def platform(self) -> str:
+        """The system and architecture in Go's words, like ``linux/amd64``."""
+        return f"{self.system}/{self.arch}"
+
+
+def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -> Transport:
+    """Return an open transport; raises ConnectError, AuthError or UntrustedHost."""
+    transport: Transport
+    if target.transport == "local":
+        transport = LocalTransport()
+    else:
+        # paramiko costs 0.3 s to import: only whoever uses SSH pays it
+        from app.transport.ssh import SshTransport
+
+        transport = SshTransport(target, credentials, known_hosts)
+    transport.open()
+    return transport
+
+
+def probe(transport: Transport, request: DeployRequest, target: Target) -> HostFacts:
+    """Read the machine's facts in one round trip; raises ConnectError for one that isn't POSIX."""
+    kind = request.deploy.kind
+    sudo = kind != "process" and transport.sudo in ("nopasswd", "password")
+    root = wanted_root(request, transport.sudo)
+    command = Command(("sh", Script("facts.sh"), root, request.name, kind), sudo=sudo)
+    result = transport.run(command, timeout=60)
+    facts = read_facts(result, request, target, sudo=sudo, sudo_wanted=transport.sudo == "ask")
+    if kind == "process":
+        return facts_with_process(facts, transport)
+    return facts
+
+
+def wanted_root(request: DeployRequest, sudo: str) -> str:
+    """Return ``<root>/<name>``: what the user says, else /opt, else the account's own folder."""
+    if request.deploy.root:
+        return f"{request.deploy.root.rstrip('/')}/{request.name}"
+    if request.deploy.kind == "process":
+        return f"{default_root()}/{request.name}"
+    if sudo in ("root", "nopasswd", "password"):
+        return f"/opt/{request.name}"
+    return f"~/.local/share/slipway/{request.name}"
+
+
+def facts_with_process(facts: HostFacts, transport: Transport) -> HostFacts:
+    """Add what the supervisor of the process kind says."""
+    return replace(facts, process=read_process(transport, facts.root))
+
+
+def read_facts(
+    result: CommandResult, request: DeployRequest, target: Target, *, sudo: bool, sudo_wanted: bool
+) -> HostFacts:
+    """Read what facts.sh printed."""
+    sections = split_sections(result.stdout)
+    system = sections.get("system", ())
+    if len(system) < 7:
+        raise ConnectError(
+            _("This machine can't be used."),
+            _("It did not answer like a Linux or macOS system: {output}").format(
+                output=result.tail(3)
+            ),
+            _("Check that the account has an ordinary shell (sh, bash) there."),
+        )
+    disk = sections.get("disk", ())
+    return HostFacts(
+        target=target,
+        system=system[0].lower(),
+        arch=MACHINES.get(system[1], system[1]),
+        os_name=" ".join(sections.get("os", ())) or system[0],
+        hostname=system[2],
+        user=system[3],
+        clock=int(system[5]),
+        root=system[6],
+        nonce=secrets.token_hex(2),
+        sudo=sudo,
+        sudo_wanted=sudo_wanted,
+        writable=bool(disk) and disk[0] == "writable",
+        disk_free=free_bytes(disk[1]) if len(disk) > 1 else 0,
+        ports=tuple(read_ports(sections.get("ports", ()))),
+        records=read_records(sections),
+        docker=read_docker(sections, request.name, sudo=sudo),
+    )
+
+
+def split_sections(text: str) -> dict[str, tuple[str, ...]]:
+    """Split the output of facts.sh at its ``@@ name`` lines; empty last lines are dropped."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("@@ "):
+            lines = found.setdefault(line[3:], [])
+        else:
+            lines.append(line)
+    for content in found.values():
+        while content and not content[-1]:
+            content.pop()
+    return {name: tuple(content) for name, content in found.items()}
+
+
+def read_ports(lines: Sequence[str]) -> list[PortHolder]:
+    """Read who listens from ``ss -Hltnp`` or ``netstat -ltnp``."""
+    holders: dict[int, str] = {}
+    for line in lines:
+        port = re.search(r"[:.](\d+)\s", line)
+        program = re.search(r'users:\(\("([^"]+)"', line) or re.search(r"\d+/(\S+)", line)
+        if port:
+            holders.setdefault(int(port[1]), program[1] if program else "")
+    return [PortHolder(port, program) for port, program in sorted(holders.items())]
+
+
+def read_records(sections: Mapping[str, Sequence[str]]) -> Records:
+    """Read the service's records; a file that is not JSON is passed over, as if not written."""
+    state = _json_lines(sections.get("state", ()))
+    lock = sections.get("lock", ())
+    key = "".join(sections.get("key", ())).strip()
+    return Records(
+        releases=tuple(Release.from_json(item) for item in _json_lines(sections["releases"]))
+        if "releases" in sections
+        else (),
+        state=State.from_json(state[0]) if state else State(),
+        lock=parse_lock(lock[0], float(lock[-1])) if lock else None,
+        interrupted=read_journal(sections.get("journal", ())),
+        key=Secret(key or secrets.token_hex(32)),
+        key_stored=bool(key),
+    )
+
+
+def _json_lines(lines: Sequence[str]) -> list[dict[str, object]]:
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

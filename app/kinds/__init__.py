@@ -1,0 +1,7 @@
+"""How a service runs on a server: one module a kind."""
+
+from app.kinds.docker import DockerKind
+from app.kinds.process import ProcessKind
+from app.layout import Kind
+
+KINDS: dict[str, Kind] = {"docker": DockerKind(), "process": ProcessKind()}

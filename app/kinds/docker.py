@@ -1,0 +1,585 @@
+"""The Docker kind: a container beside the old one, rehearsed, switched, checked, kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import cattrs
+
+from app.docker_facts import (
+    LABEL_COMPOSE,
+    LABEL_NAME,
+    LABEL_RELEASE,
+    LABEL_ROOT,
+    Container,
+    DockerFacts,
+)
+from app.errors import Problem, SlipwayError
+from app.health import endpoint
+from app.host import HostFacts
+from app.i18n import _
+from app.image import LABEL_SHA256, Context, Image
+from app.kinds.docker_steps import (
+    BuildImage,
+    CheckContainer,
+    ContainerSpec,
+    CreateContainer,
+    PruneContainers,
+    PullImage,
+    Rehearse,
+    SendImage,
+    Switch,
+)
+from app.kinds.record_steps import PruneReleases, RecordRelease, RecordState
+from app.layout import Change, Draft, Layout, describe, differences, to_prune
+from app.registry import reference
+from app.releases import Release, Store, release_id
+from app.request import DeployOptions, DeployRequest, HealthOptions
+from app.step import Step
+from app.transport import Secret
+
+SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
+LOG_DRIVERS = ("json-file", "local", "")
+SPARE_BYTES = 200_000_000
+
+
+def kept_name(name: str, release: str) -> str:
+    """Return the name of a release's container while it does not serve."""
+    return f"{name}.{release}"
+
+
+class DockerKind:
+    """Runs the service as a container."""
+
+    def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
+        """Return what the server lacks for a container."""
+        docker = facts.docker
+        if docker is None:
+            return [
+                Problem(
+                    "deploy.kind",
+                    _("There is no Docker on {host}.").format(host=facts.hostname),
+                    _("Install it, e.g. “apt-get install docker.io”, or choose another kind."),
+                )
+            ]
+        if docker.problem:
+            return [_unusable(facts, docker)]
+        found = _port_problems(request, facts, docker) + _container_problems(facts, docker)
+        if facts.system != "linux":
+            found.append(Problem("deploy.kind", _("Docker is offered for Linux servers only.")))
+        for place, free in (
+            (facts.root, facts.disk_free),
+            (_("Docker’s folder"), docker.disk_free),
+        ):
+            if 0 < free < SPARE_BYTES:
+                found.append(
+                    Problem(
+                        "target",
+                        _("Only {free:.0f} MB are free at {place}.").format(
+                            free=free / 1e6, place=place
+                        ),
+                        _("Make room, for example with “docker image prune”."),
+                    )
+                )
+        return found
+
+    def running(self, facts: HostFacts) -> bool:
+        """Return whether the container that serves is the current release's."""
+        service = facts.docker.service if facts.docker else None
+        return (
+            service is not None
+            and service.running
+            and service.release == facts.records.state.current != ""
+        )
+
+    def available(self, facts: HostFacts, release: Release) -> bool:
+        """Return whether the release's container is still there, or can be made again."""
+        docker = facts.docker
+        if docker is None or docker.problem:
+            return False
+        if container_of(docker, release):
+            return True
+        return not release.adopted and docker.image(spec_of(release).image) is not None
+
+    def lay_out(self, draft: Draft) -> Layout:
+        """Return the steps that put an image into service."""
+        request, facts = draft.request, draft.facts
+        docker = usable(facts)
+        spec = make_spec(draft, docker)
+        definition: dict[str, Any] = asdict(replace(spec, labels={}))
+        record = replace(
+            describe(draft.package, draft.release, request),
+            definition=definition,
+            secrets=draft.prints,
+        )
+        adopted = adopted_release(request, facts, docker)
+        old = adopted.id if adopted else facts.records.state.current
+        gone = to_prune(request, facts, draft.release)
+        rehearse = request.deploy.docker.rehearse and spec.network != "host" and not docker.rootless
+        steps: list[Step] = []
+        if adopted:
+            steps.append(RecordRelease(draft.store, adopted))
+        steps.append(self._deliver(draft, docker))
+        steps.append(RecordRelease(draft.store, record))
+        container = kept_name(request.name, draft.release)
+        steps.append(CreateContainer(docker.cli, spec, container))
+        if rehearse:
+            name = kept_name(request.name, "rehearsal")
+            steps.append(Rehearse(docker.cli, spec, name, request.deploy.health))
+        steps += [
+            Switch(
+                docker.cli,
+                request.name,
+                container,
+                kept_name(request.name, old or "before"),
+                _grace(docker.service, spec),
+                sha256=record.sha256,
+            ),
+            _check(docker, request.name, spec, request.deploy.health),
+            RecordState(draft.store, draft.release, adopted.id if adopted else ""),
+            *_prune(draft, docker, gone),
+        ]
+        before = adopted or facts.records.current
+        return Layout(
+            record=record,
+            steps=tuple(steps),
+            changes=differences(before, record, settings)
+            if before and not before.adopted
+            else _changes_from(docker.service, record, spec),
+            outage=_outage(docker.service),
+            restores=_restores(docker.service),
+            cannot=_cannot(spec, gone),
+            warnings=tuple(_warnings(request, docker, spec)),
+            secrets=request.deploy.secrets,
+        )
+
+    def _deliver(self, draft: Draft, docker: DockerFacts) -> Step:
+        package, options = draft.package, draft.request.deploy.docker
+        incoming = f"{draft.store.root}/incoming/{draft.release}.tar.gz"
+        if isinstance(package, Context):
+            labels = {LABEL_NAME: draft.request.name, LABEL_SHA256: package.sha256}
+            return BuildImage(
+                docker.cli, package.tag, package.dockerfile, labels, incoming, draft.store.sudo
+            )
+        if not isinstance(package, Image):
+            raise TypeError(f"not an image: {package!r}")
+        if options.registry:
+            return PullImage(
+                docker.cli, package.tag, options.registry, options.registry_user,
+                reference(package, options.registry),
+            )  # fmt: skip
+        proof = kept_name(draft.request.name, "proof")
+        omit = tuple(sorted(known_prefix(package, docker)))
+        return SendImage(docker.cli, package.tag, omit, incoming, proof, draft.store.sudo)
+
+    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+        """Return the steps that make a kept release's container serve again."""
+        docker = usable(facts)
+        spec = spec_of(target)
+        name = request.name
+        state = facts.records.state
+        container = container_of(docker, target)
+        steps: list[Step] = []
+        secrets: tuple[str, ...] = ()
+        if container is None:
+            labels = own_labels(name, target.id, facts.root)
+            spec = replace(spec, labels=labels)
+            steps.append(CreateContainer(docker.cli, spec, kept_name(name, target.id)))
+            secrets = spec.secrets
+        adopted = adopted_release(request, facts, docker)
+        if adopted:
+            steps.insert(0, RecordRelease(_store(facts), adopted))
+        outgoing = adopted.id if adopted else (state.current or "before")
+        health = HealthOptions(**target.health) if target.health else HealthOptions()
+        steps += [
+            Switch(
+                docker.cli,
+                name,
+                kept_name(name, target.id),
+                kept_name(name, outgoing),
+                _grace(docker.service, spec),
+                incoming_restart="always" if spec.restart == "always" else "",
+                sha256="" if target.adopted else target.sha256,
+            ),
+            _check(docker, name, spec, health),
+            RecordState(_store(facts), target.id, adopted.id if adopted else ""),
+        ]
+        current = facts.records.current
+        return Layout(
+            record=target,
+            steps=tuple(steps),
+            changes=differences(current, target, settings) if current else (),
+            outage=_outage(docker.service),
+            restores=(
+                _("the program and its image: {version}").format(
+                    version=target.version or spec.image
+                ),
+                _("its arguments, environment and secrets as they were"),
+                _("its ports, volumes, restart policy and limits as they were"),
+            ),
+            cannot=_cannot(spec, ()),
+            warnings=(),
+            secrets=secrets,
+        )
+
+
+def _store(facts: HostFacts) -> Store:
+    return Store(facts.root, facts.sudo)
+
+
+def usable(facts: HostFacts) -> DockerFacts:
+    """Return the server's Docker; raises SlipwayError if readiness would have refused it."""
+    if facts.docker is None or facts.docker.problem:
+        problem = facts.docker.problem if facts.docker else ""
+        raise SlipwayError(
+            _("Docker can't be used on {host}.").format(host=facts.hostname),
+            problem,
+            _("Install or start it there, and let this account use it."),
+        )
+    return facts.docker
+
+
+def _unusable(facts: HostFacts, docker: DockerFacts) -> Problem:
+    if "permission denied" in docker.problem.lower():
+        hint = (
+            _("Give the sudo password.")
+            if facts.sudo_wanted
+            else _("On the server, as root: “usermod -aG docker {user}”, then log in anew.").format(
+                user=facts.user
+            )
+        )
+        text = _("The account {user} may not use Docker.").format(user=facts.user)
+        return Problem("target", text, hint)
+    return Problem(
+        "target",
+        _("Docker does not answer: {problem}").format(problem=docker.problem),
+        _("On the server, as root: “systemctl start docker”."),
+    )
+
+
+def _port_problems(request: DeployRequest, facts: HostFacts, docker: DockerFacts) -> list[Problem]:
+    own = {_outside_port(item) for item in (docker.service.ports if docker.service else ())}
+    held = {item.port: item.program for item in facts.ports}
+    found = []
+    for mapping in request.deploy.docker.ports:
+        port = _outside_port(mapping)
+        if port in held and port not in own:
+            program = held[port] or _("another program")
+            found.append(
+                Problem(
+                    "deploy.docker.ports",
+                    _("Port {port} is in use by {program}.").format(port=port, program=program),
+                    _("Stop that program, or publish another port."),
+                )
+            )
+    return found
+
+
+def _outside_port(mapping: str) -> int:
+    outside = mapping.partition("/")[0].rpartition(":")[0].rpartition(":")[2]
+    return int(outside) if outside.isdigit() else 0
+
+
+def _container_problems(facts: HostFacts, docker: DockerFacts) -> list[Problem]:
+    service = docker.service
+    if service is None:
+        return []
+    if service.ours and service.labels.get(LABEL_ROOT, facts.root) != facts.root:
+        root = service.labels[LABEL_ROOT]
+        return [
+            Problem(
+                "deploy.root",
+                _("This service's records are in {root}, which this account does not use.").format(
+                    root=root
+                ),
+                _("Log in with the account that deployed it, or set deploy.root to {root}.").format(
+                    root=root.rpartition("/")[0]
+                ),
+            )
+        ]
+    if service.ours:
+        return []
+    if service.auto_remove:
+        return [
+            Problem(
+                "name",
+                _(
+                    "The container {name} was started with --rm: stopping it would delete it."
+                ).format(name=service.name),
+                _("Start it without --rm first, so that it can be given back."),
+            )
+        ]
+    found = [
+        Problem(
+            "name",
+            _("A container {name} that Slipway did not make runs {image}.").format(
+                name=service.name, image=service.image
+            ),
+            _("It will be stopped and kept; rolling back gives it back as it was."),
+            blocking=False,
+        )
+    ]
+    if LABEL_COMPOSE in service.labels:
+        found.append(
+            Problem(
+                "name",
+                _("It belongs to the Compose project {project}.").format(
+                    project=service.labels[LABEL_COMPOSE]
+                ),
+                _("“docker compose up” would start it again beside the new one: remove it there."),
+                blocking=False,
+            )
+        )
+    return found
+
+
+def own_labels(name: str, release: str, root: str) -> dict[str, str]:
+    """Return the labels by which Slipway knows its containers."""
+    return {LABEL_NAME: name, LABEL_RELEASE: release, LABEL_ROOT: root}
+
+
+def make_spec(draft: Draft, docker: DockerFacts) -> ContainerSpec:
+    """Return the container that a request asks for."""
+    package, deploy = draft.package, draft.request.deploy
+    if not isinstance(package, (Image, Context)):
+        raise TypeError(f"not an image: {package!r}")
+    options = deploy.docker
+    limits = {"max-size": options.log_max_size, "max-file": str(options.log_max_file)}
+    return ContainerSpec(
+        image=package.tag,
+        args=deploy.args,
+        env=dict(deploy.env),
+        secrets=deploy.secrets,
+        ports=options.ports,
+        volumes=options.volumes,
+        network=options.network,
+        restart=options.restart,
+        read_only=options.read_only,
+        cap_drop=options.cap_drop,
+        cap_add=options.cap_add,
+        user=options.user,
+        stop_timeout=options.stop_timeout,
+        log_options=limits if docker.log_driver in LOG_DRIVERS else {},
+        labels=own_labels(draft.request.name, draft.release, draft.facts.root),
+    )
+
+
+def spec_of(release: Release) -> ContainerSpec:
+    """Return the container that a release's record describes."""
+    known = {
+        key: value
+        for key, value in release.definition.items()
+        if key in ContainerSpec.__dataclass_fields__
+    }
+    return cattrs.structure(known, ContainerSpec)
+
+
+def container_of(docker: DockerFacts, release: Release) -> Container | None:
+    """Return a release's container: by its label, or by its name if it was adopted."""
+    if release.adopted:
+        return docker.kept_as(kept_name(release.name, release.id))
+    return docker.container_of(release.id)
+
+
+def known_prefix(image: Image, docker: DockerFacts) -> frozenset[str]:
+    """Return the layers that need not be sent.
+
+    The classic store finds a layer only below its own parents, so what is left out must be the
+    lowest layers, in the same order, of one image that the server has.
+    """
+    own = [layer.digest for layer in image.layers]
+    best = 0
+    for other in docker.images:
+        same = 0
+        for mine, theirs in zip(own, other.layers, strict=False):
+            if mine != theirs:
+                break
+            same += 1
+        best = max(best, same)
+    return frozenset(own[:best])
+
+
+def adopted_release(
+    request: DeployRequest, facts: HostFacts, docker: DockerFacts
+) -> Release | None:
+    """Return a record for the container that serves if Slipway has none: it is kept to go back to.
+
+    Environment values are not written down, only their names: the kept container has them.
+    """
+    service = docker.service
+    if service is None or (service.ours and facts.records.find(service.release)):
+        return None
+    definition = ContainerSpec(
+        image=service.image,
+        args=service.args,
+        ports=service.ports,
+        volumes=service.volumes,
+        network=service.network,
+        restart=service.restart_policy,
+        read_only=service.read_only,
+        cap_drop=service.cap_drop,
+        cap_add=service.cap_add,
+        user=service.user,
+    )
+    made = datetime.fromtimestamp(facts.clock - 1, UTC)
+    return Release(
+        id=release_id(made.strftime("%Y%m%d-%H%M%S"), "before-slipway"),
+        name=request.name,
+        kind="docker",
+        version=_("before Slipway: {image}").format(image=service.image),
+        sha256=service.image_id,
+        definition=asdict(definition),
+        created=made.isoformat(),
+        adopted=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A foreign container's settings, as answers of the wizard; likely secrets apart."""
+
+    options: DeployOptions
+    secrets: dict[str, Secret]
+
+
+def adopt(container: Container, options: DeployOptions) -> Adopted:
+    """Return the options with what a foreign container has: ports, environment, volumes, limits.
+
+    Environment variables whose names look like secrets become secrets.
+    """
+    hidden = {key: value for key, value in container.env.items() if SECRET_NAME.search(key)}
+    shown = {key: value.reveal() for key, value in container.env.items() if key not in hidden}
+    docker = replace(
+        options.docker,
+        ports=container.ports,
+        volumes=container.volumes,
+        network=container.network,
+        restart=container.restart_policy,
+        read_only=container.read_only,
+        cap_drop=container.cap_drop,
+        cap_add=container.cap_add,
+        user=container.user,
+    )
+    taken = replace(options, env=shown, secrets=tuple(sorted(hidden)), docker=docker)
+    return Adopted(taken, hidden)
+
+
+def settings(release: Release) -> dict[str, str]:
+    """Name a container's settings for the table of differences."""
+    spec = spec_of(release)
+    return {
+        _("Image"): spec.image,
+        _("Ports"): ", ".join(spec.ports),
+        _("Volumes"): ", ".join(spec.volumes),
+        _("Network"): spec.network,
+        _("Restart policy"): spec.restart,
+        _("User"): spec.user,
+        _("Read-only file system"): _("yes") if spec.read_only else _("no"),
+        _("Capabilities"): " ".join(
+            [f"-{item}" for item in spec.cap_drop] + [f"+{item}" for item in spec.cap_add]
+        ),
+    }
+
+
+def _changes_from(
+    service: Container | None, record: Release, spec: ContainerSpec
+) -> tuple[Change, ...]:
+    if service is None:
+        return differences(None, record, settings)
+    names = ", ".join(sorted(service.env))
+    new_names = ", ".join(sorted([*spec.env, *spec.secrets]))
+    rows = (
+        (_("Image"), service.image, spec.image),
+        (_("Ports"), ", ".join(service.ports), ", ".join(spec.ports)),
+        (_("Volumes"), ", ".join(service.volumes), ", ".join(spec.volumes)),
+        (_("Environment (names)"), names, new_names),
+        (_("Restart policy"), service.restart_policy, spec.restart),
+    )
+    return tuple(Change(what, old, new) for what, old, new in rows if old != new)
+
+
+def _check(
+    docker: DockerFacts, name: str, spec: ContainerSpec, health: HealthOptions
+) -> CheckContainer:
+    own_address = spec.network != "host" and not docker.rootless
+    return CheckContainer(docker.cli, name, spec, health, own_address)
+
+
+def _prune(draft: Draft, docker: DockerFacts, gone: tuple[str, ...]) -> list[Step]:
+    name = draft.request.name
+    records = [item for item in map(draft.facts.records.find, gone) if item]
+    containers = tuple(item.name for item in (container_of(docker, r) for r in records) if item)
+    kept = [item for item in draft.facts.records.releases if item.id not in gone]
+    used = {spec_of(item).image for item in kept}
+    images = tuple(
+        sorted(
+            tag
+            for tag in {spec_of(item).image for item in records if not item.adopted} - used
+            if docker.image(tag) and tag.startswith(f"slipway/{name}:")
+        )
+    )
+    steps: list[Step] = []
+    if containers or images:
+        steps.append(PruneContainers(docker.cli, containers, images))
+    return [*steps, PruneReleases(draft.store, gone)]
+
+
+def _grace(service: Container | None, spec: ContainerSpec) -> float:
+    return spec.stop_timeout if service else 1.0
+
+
+def _outage(service: Container | None) -> str:
+    if service is None or not service.running:
+        return _("Nothing of that name runs now: nobody is interrupted.")
+    return _(
+        "About a fifth of a second, plus the time the old version needs to stop; "
+        "if the new one is not healthy, until the old one serves again."
+    )
+
+
+def _restores(service: Container | None) -> tuple[str, ...]:
+    if service is None:
+        return (_("nothing ran before: rolling back removes what was deployed"),)
+    return (
+        _("the container that runs now, {image}, with its arguments and environment").format(
+            image=service.image
+        ),
+        _("its ports, volumes, restart policy and limits"),
+        _("the record of which release serves"),
+    )
+
+
+def _cannot(spec: ContainerSpec, gone: tuple[str, ...]) -> tuple[str, ...]:
+    found = [_("databases and other services that the program wrote to")]
+    if spec.volumes:
+        found.append(_("files in its volumes: {volumes}").format(volumes=", ".join(spec.volumes)))
+    if gone:
+        found.append(_("old releases that are removed: {names}").format(names=", ".join(gone)))
+    return tuple(found)
+
+
+def _warnings(request: DeployRequest, docker: DockerFacts, spec: ContainerSpec) -> list[str]:
+    found = []
+    if endpoint(request.deploy.health) is None:
+        found.append(
+            _("Without a health check's address, only that the container stays up is checked.")
+        )
+    if request.deploy.docker.rehearse and docker.rootless:
+        found.append(
+            _("Rootless Docker: no rehearsal, its containers can't be reached beforehand.")
+        )
+    if request.deploy.docker.rehearse and spec.volumes:
+        found.append(
+            _(
+                "During the rehearsal two versions use the volumes at once: "
+                "turn it off if that hurts."
+            )
+        )
+    if not spec.log_options:
+        found.append(
+            _("The server logs to {driver}: its own limits hold.").format(driver=docker.log_driver)
+        )
+    return found

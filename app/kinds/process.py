@@ -1,0 +1,294 @@
+"""The process kind: a program on this computer under Slipway's own supervisor, for trying out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from app.artifact import Artifact
+from app.errors import HealthCheckFailed, Problem, SlipwayError
+from app.health import Liveness, endpoint, wait_healthy
+from app.host import HostFacts
+from app.i18n import _
+from app.kinds.record_steps import PruneReleases, RecordRelease, RecordState
+from app.layout import Draft, Layout, describe, differences, to_prune
+from app.process_facts import parse_status, supervise
+from app.releases import Release, Store
+from app.request import DeployRequest, HealthOptions
+from app.step import Before, RunContext, Step
+from app.transport import CancelToken, Command, Script
+
+GRACE_SECONDS = 10.0
+LOG_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SendFiles(Step):
+    """Copy the binary, the included files and the settings into the release's folder."""
+
+    store: Store
+    release: str
+    binary: str
+    settings: str
+    files: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+        return _("Copy {binary} and {count} included files").format(
+            binary=self.binary, count=len(self.files)
+        )
+
+    @property
+    def _folder(self) -> str:
+        return f"releases/{self.release}"
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Make the folders, receive each file, write the settings."""
+        place = f"{self.store.root}/{self._folder}"
+        return (
+            self.store.folder(*self._folders()),
+            Command(("sh", Script("receive.sh"), f"{place}/{self.binary}")),
+            *(Command(("sh", Script("receive.sh"), f"{place}/{name}")) for name in self.files),
+            self.store.write(f"{self._folder}/run.json", self.settings.encode()),
+        )
+
+    def _folders(self) -> list[str]:
+        parents = {name.rpartition("/")[0] for name in self.files} - {""}
+        return [self._folder, *(f"{self._folder}/{parent}" for parent in sorted(parents))]
+
+    def apply(self, ctx: RunContext, before: Before) -> None:
+        """Copy them."""
+        artifact = ctx.package
+        if not isinstance(artifact, Artifact):
+            raise SlipwayError(
+                _("The program is not on this computer."),
+                _("This run was begun elsewhere."),
+                _("Roll back, then deploy anew from here."),
+            )
+        place = f"{self.store.root}/{self._folder}"
+        folders, settings = self.commands[0], self.commands[-1]
+        ctx.run(folders, _("The release's folder can't be made."), quiet=True)
+        sources = [(artifact.path, self.binary, True)]
+        sources += [(item.source, item.name, item.executable) for item in artifact.included]
+        for source, name, executable in sources:
+            ctx.transport.put(
+                source, f"{place}/{name}", on_bytes=ctx.progress, cancel=ctx.cancel,
+                mode=0o755 if executable else 0o644,
+            )  # fmt: skip
+        ctx.run(settings, _("The settings can't be written."), quiet=True)
+
+    def undo(self, ctx: RunContext, before: Before) -> None:
+        """Remove the copied files; the record stays if the release is marked bad."""
+        names = [self.binary, "run.json", "secrets.json", *(name for name in self.files)]
+        paths = [f"{self._folder}/{name.split('/')[0]}" for name in names]
+        ctx.run(self.store.remove(*paths), _("The files can't be removed."), quiet=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchProcess(Step):
+    """Stop the program that runs, start the new one under the supervisor."""
+
+    root: str
+    release: str
+    secrets: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+        return _("Switch: stop the old version, start the new one")
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Stop, start."""
+        return (self._stop, supervise("start", self.root, self.release))
+
+    @property
+    def _stop(self) -> Command:
+        return supervise("stop", self.root, str(GRACE_SECONDS))
+
+    def inspect(self, ctx: RunContext) -> Before:
+        """Remember which release runs."""
+        look = supervise("status", self.root)
+        found = parse_status(ctx.run(look, _("The supervisor does not answer."), quiet=True).stdout)
+        return {"release": found.release, "running": found.running or found.state == "waiting"}
+
+    def apply(self, ctx: RunContext, before: Before) -> None:
+        """Switch; once begun it is not cancelled, because half a switch serves nobody."""
+        ctx = replace(ctx, cancel=CancelToken())
+        values = {name: ctx.secrets[name].reveal() for name in self.secrets}
+        start = supervise(
+            "start", self.root, self.release, stdin=json.dumps(values).encode() if values else b""
+        )
+        ctx.run(self._stop, _("The old version does not end."), quiet=True)
+        ctx.run(start, _("The new version does not start."), quiet=True)
+
+    def undo(self, ctx: RunContext, before: Before) -> None:
+        """Start the old release again, or nothing if nothing ran."""
+        ctx.run(self._stop, _("The new version does not end."), quiet=True)
+        if before["running"]:
+            start = supervise("start", self.root, before["release"], stdin=b"")
+            ctx.run(start, _("The old version does not start again."), quiet=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProcess(Step):
+    """See the new version answer, and stay up."""
+
+    root: str
+    health: HealthOptions
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+        at = self.health.http or (str(self.health.tcp) if self.health.tcp else "")
+        if at:
+            return _("Health check: {address}").format(address=at)
+        return _("Health check: it stays up for {seconds:.0f} s").format(seconds=self.health.stable)
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """What the supervisor is asked; the port is reached directly."""
+        return (supervise("status", self.root),)
+
+    def apply(self, ctx: RunContext, before: Before) -> None:
+        """Wait until healthy and stable."""
+
+        def alive() -> Liveness:
+            title = _("The supervisor does not answer.")
+            found = parse_status(ctx.run(self.commands[0], title, quiet=True).stdout)
+            detail = found.problem or _("Exit code {code}.").format(code=found.exit_code)
+            return Liveness(found.running, f"{found.pid} {found.restarts}", detail)
+
+        try:
+            wait_healthy(ctx, self.health, endpoint(self.health), alive, stable=self.health.stable)
+        except HealthCheckFailed as problem:
+            ctx.note(_("last output of the new version:"))
+            logs = supervise("log", self.root, str(LOG_LINES))
+            output = ctx.transport.run(logs, on_line=ctx.line).stdout.strip().splitlines()[-10:]
+            said = (
+                _("Its last output:") + "\n" + "\n".join(output)
+                if output
+                else _("It said nothing.")
+            )
+            raise HealthCheckFailed(
+                problem.title, f"{problem.detail}\n{said}".strip(), problem.hint
+            ) from problem
+
+
+class ProcessKind:
+    """Runs the service as a supervised program on this computer."""
+
+    def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
+        """Return what this computer lacks."""
+        if facts.target.transport != "local":
+            return [
+                Problem(
+                    "deploy.kind",
+                    _("The kind “process” is for trying out on this computer only."),
+                    _("Choose “this computer” as the server, or the kind “docker”."),
+                )
+            ]
+        knock = endpoint(request.deploy.health)
+        held = {item.port: item.program for item in facts.ports}
+        ours = facts.process is not None and facts.process.running
+        if knock and knock.port in held and not ours:
+            return [
+                Problem(
+                    "deploy.health",
+                    _("Port {port} is in use by {program}.").format(
+                        port=knock.port, program=held[knock.port] or _("another program")
+                    ),
+                    _("Stop that program, or let the service listen on another port."),
+                )
+            ]
+        return []
+
+    def running(self, facts: HostFacts) -> bool:
+        """Return whether the current release runs."""
+        process = facts.process
+        return (
+            process is not None
+            and process.running
+            and process.release == facts.records.state.current != ""
+        )
+
+    def available(self, facts: HostFacts, release: Release) -> bool:
+        """Return whether the release's record is still there: its files go with it."""
+        return release.id not in facts.records.state.bad
+
+    def lay_out(self, draft: Draft) -> Layout:
+        """Return the steps that put a program into service."""
+        artifact, request, facts = draft.package, draft.request, draft.facts
+        if not isinstance(artifact, Artifact):
+            raise TypeError(f"not a program: {artifact!r}")
+        run = {
+            "release": draft.release,
+            "binary": artifact.binary,
+            "args": list(request.deploy.args),
+            "env": dict(request.deploy.env),
+        }
+        record = replace(
+            describe(artifact, draft.release, request),
+            secrets=draft.prints,
+            definition={"binary": artifact.binary},
+        )
+        gone = to_prune(request, facts, draft.release)
+        serves = facts.process is not None and facts.process.running
+        steps: tuple[Step, ...] = (
+            RecordRelease(draft.store, record),
+            SendFiles(
+                draft.store,
+                draft.release,
+                artifact.binary,
+                json.dumps(run, ensure_ascii=False),
+                tuple(item.name for item in artifact.included),
+            ),
+            SwitchProcess(facts.root, draft.release, request.deploy.secrets),
+            CheckProcess(facts.root, request.deploy.health),
+            RecordState(draft.store, draft.release),
+            PruneReleases(draft.store, gone),
+        )
+        return Layout(
+            record,
+            steps,
+            changes=differences(facts.records.current, record, settings),
+            outage=_("As long as the old version needs to stop and the new one to start.")
+            if serves
+            else _("Nothing of that name runs now: nobody is interrupted."),
+            restores=_restores(facts),
+            cannot=(_("databases and files that the program wrote to"),),
+            secrets=request.deploy.secrets,
+        )
+
+    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+        """Return the steps that make a kept release run again."""
+        store = Store(facts.root, facts.sudo)
+        health = HealthOptions(**target.health) if target.health else HealthOptions()
+        return Layout(
+            target,
+            (
+                SwitchProcess(facts.root, target.id, ()),
+                CheckProcess(facts.root, health),
+                RecordState(store, target.id),
+            ),
+            changes=differences(facts.records.current, target, settings),
+            outage=_("As long as the old version needs to stop and the new one to start."),
+            restores=(
+                _("the program, its files, arguments, environment and secrets as they were"),
+            ),
+            cannot=(_("databases and files that the program wrote to"),),
+        )
+
+
+def settings(release: Release) -> Mapping[str, str]:
+    """Name the kind's own settings for the table of differences."""
+    return {_("Binary"): str(release.definition.get("binary", ""))}
+
+
+def _restores(facts: HostFacts) -> tuple[str, ...]:
+    if facts.process is None or not facts.process.running:
+        return (_("nothing ran before: rolling back removes what was deployed"),)
+    return (_("the release that runs now, with its files, arguments and environment"),)

@@ -1,0 +1,166 @@
+"""What a kind tells the planner: its steps, what changes, what rolling back means."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from app.artifact import Artifact
+from app.errors import Problem
+from app.host import HostFacts
+from app.i18n import _
+from app.image import Context, Image
+from app.releases import Release, Store
+from app.request import DeployRequest
+from app.step import Package, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between what runs now and what will."""
+
+    what: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a kind needs to lay out its steps for one release."""
+
+    request: DeployRequest
+    package: Package
+    facts: HostFacts
+    release: str
+    store: Store
+    prints: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A kind's answer: the new release, its steps, and what rolling back means."""
+
+    record: Release
+    steps: tuple[Step, ...]
+    changes: tuple[Change, ...] = ()
+    outage: str = ""
+    restores: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+class Kind(Protocol):
+    """How a service runs on a server; ``kinds.KINDS`` holds one of each."""
+
+    def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
+        """Return what the server lacks."""
+
+    def running(self, facts: HostFacts) -> bool:
+        """Return whether the current release is what runs now."""
+
+    def lay_out(self, draft: Draft) -> Layout:
+        """Return the steps that put the package into service."""
+
+    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+        """Return the steps that make ``target`` serve again."""
+
+    def available(self, facts: HostFacts, release: Release) -> bool:
+        """Return whether a release can still be rolled back to."""
+
+
+def package_version(package: Package) -> str:
+    """Return the version of what is deployed."""
+    return package.artifact.version if isinstance(package, Image) else package.version
+
+
+def same_release(old: Release, new: Release) -> bool:
+    """Return whether two releases are the same artifact with the same settings."""
+    return (
+        old.kind == new.kind
+        and old.sha256 == new.sha256
+        and old.args == new.args
+        and old.env == new.env
+        and old.secrets == new.secrets
+        and _comparable(old) == _comparable(new)
+    )
+
+
+def _comparable(release: Release) -> str:
+    return json.dumps(release.definition, sort_keys=True)
+
+
+def describe(package: Package, release: str, request: DeployRequest) -> Release:
+    """Return the release's record, without what only its kind knows."""
+    made = datetime.strptime(release[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    record = Release(
+        id=release,
+        name=request.name,
+        kind=request.deploy.kind,
+        version=package_version(package),
+        args=request.deploy.args,
+        env=dict(request.deploy.env),
+        health=asdict(request.deploy.health),
+        by=f"{getpass.getuser()}@{socket.gethostname()}",
+        created=made.isoformat(),
+    )
+    if isinstance(package, Context):
+        return replace(record, commit=package.commit, dirty=package.dirty, sha256=package.sha256)
+    artifact: Artifact = package.artifact if isinstance(package, Image) else package
+    return replace(
+        record,
+        commit=artifact.commit,
+        dirty=artifact.dirty,
+        sha256=artifact.sha256,
+        go_version=artifact.go_version,
+        module=artifact.module,
+        package=artifact.package,
+        platform=artifact.platform,
+        options=dict(artifact.options),
+    )
+
+
+def differences(
+    old: Release | None, new: Release, settings: Callable[[Release], Mapping[str, str]]
+) -> tuple[Change, ...]:
+    """Return what differs between two releases; ``settings`` names a kind's own settings."""
+    if old is None:
+        return (Change(_("Version"), "", new.version),)
+    rows = [
+        (_("Version"), old.version, new.version),
+        (_("Program (SHA-256)"), old.sha256[:12], new.sha256[:12]),
+        (_("Arguments"), " ".join(old.args), " ".join(new.args)),
+    ]
+    rows += [
+        (_("Environment {key}").format(key=key), old.env.get(key, ""), new.env.get(key, ""))
+        for key in sorted(old.env.keys() | new.env.keys())
+    ]
+    before, after = settings(old), settings(new)
+    rows += [(key, before.get(key, ""), after.get(key, "")) for key in {**before, **after}]
+    changed = _("changed")
+    for key in sorted(old.secrets.keys() | new.secrets.keys()):
+        was, now = old.secrets.get(key, ""), new.secrets.get(key, "")
+        if was != now:
+            what = _("Secret {key}").format(key=key)
+            rows.append((what, _("set") if was else "", changed if was and now else
+                         (_("set") if now else "")))  # fmt: skip
+    return tuple(Change(what, was, now) for what, was, now in rows if was != now)
+
+
+def to_prune(request: DeployRequest, facts: HostFacts, new: str) -> tuple[str, ...]:
+    """Return the releases that pruning removes once ``new`` serves: never current or previous."""
+    state = facts.records.state
+    safe = {new, state.current, state.previous, *state.pinned}
+    older = sorted(
+        (item.id for item in facts.records.releases if item.id not in safe), reverse=True
+    )
+    verified = [item for item in older if item in state.verified]
+    room = max(0, request.deploy.keep - 2)
+    keep = set(verified[:room])
+    bad = [item for item in older if item not in state.verified][:room]
+    return tuple(item for item in older if item not in keep and item not in bad)

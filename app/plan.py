@@ -1,0 +1,232 @@
+"""From what the user wants and what the server has to the steps of a run: pure."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from app.errors import Problem, SlipwayError
+from app.host import HostFacts
+from app.i18n import _
+from app.kinds import KINDS
+from app.layout import Change, Draft, Kind, Layout, package_version, same_release
+from app.releases import Lock, Store, fingerprint, release_id
+from app.request import DeployRequest
+from app.step import Package, Step
+from app.transport import Command, Secret
+
+__all__ = ["Change", "Plan", "Problem", "Row", "kind_of", "make_plan", "make_rollback_plan",
+           "readiness"]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of Review and of the Deploy page."""
+
+    title: str
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done, frozen: what Review shows is what runs.
+
+    ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not.
+    """
+
+    title: str
+    name: str
+    target: str
+    release: str
+    run: str
+    store: Store
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    outage: str = ""
+    restores: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    key: Secret | None = None
+    package: Package | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do: the same artifact and settings already run."""
+        return not self.steps
+
+    @property
+    def opening(self) -> tuple[Command, ...]:
+        """The commands that take the lock and open the journal."""
+        return (
+            self.store.lock(self.run),
+            *((self.store.write("key", b""),) if self.key else ()),
+            self.store.append(self.journal, b""),
+        )
+
+    @property
+    def journal(self) -> str:
+        """The journal's path under the store's root."""
+        return f"journal/{self.run}.jsonl"
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What Review shows: the lock, every step, the lock's release."""
+        if self.empty:
+            return ()
+        return (
+            Row(_("Take the lock, open the journal"), self.opening),
+            *(Row(step.title, step.commands) for step in self.steps),
+            Row(_("Release the lock"), (self.store.unlock(self.run),)),
+        )
+
+
+def kind_of(request: DeployRequest) -> Kind:
+    """Return the kind that a request asks for."""
+    return KINDS[request.deploy.kind]
+
+
+def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
+    """Judge, before anything changes, whether the server is ready; each problem with a remedy."""
+    found = []
+    platform = request.build.platform
+    if platform not in ("auto", facts.platform):
+        found.append(
+            Problem(
+                "build.platform",
+                _("The program is built for {built}, the server is {server}.").format(
+                    built=platform, server=facts.platform
+                ),
+                _("Choose “auto” or {server}.").format(server=facts.platform),
+            )
+        )
+    if not facts.writable:
+        found.append(
+            Problem(
+                "deploy.root",
+                _("The account {user} may not write to {root}.").format(
+                    user=facts.user, root=facts.root
+                ),
+                _("Give the sudo password, use another account, or set deploy.root."),
+            )
+        )
+    if facts.records.lock:
+        found.append(_lock_problem(facts.records.lock))
+    if facts.records.interrupted:
+        run = facts.records.interrupted
+        found.append(
+            Problem(
+                "run",
+                _("“{title}” by {by} was interrupted.").format(title=run.title, by=run.by),
+                _("Resume it or roll it back first: “slipway resume” or “slipway rollback”."),
+            )
+        )
+    return (*found, *kind_of(request).readiness(request, facts))
+
+
+def _lock_problem(lock: Lock) -> Problem:
+    text = _("The lock is held by {lock}.").format(lock=lock)
+    if lock.stale:
+        return Problem("run", text, _("If that run can't be alive any more: “slipway unlock”."))
+    return Problem("run", text, _("Wait until that run has ended."))
+
+
+def make_plan(
+    request: DeployRequest,
+    package: Package,
+    facts: HostFacts,
+    secrets: Mapping[str, Secret] | None = None,
+) -> Plan:
+    """Return the plan that puts ``package`` into service; empty if it already serves so.
+
+    ``secrets`` are the values of ``deploy.secrets``: only their keyed fingerprints enter the plan.
+    Raises SlipwayError for a secret without a value.
+    """
+    secrets = secrets or {}
+    missing = [name for name in request.deploy.secrets if name not in secrets]
+    if missing:
+        raise SlipwayError(
+            _("A secret has no value: {names}.").format(names=", ".join(missing)),
+            _("The profile names it, but neither keyring nor environment hold a value."),
+            _("Enter it in the wizard, or set SLIPWAY_SECRET_{name}.").format(name=missing[0]),
+        )
+    when = datetime.fromtimestamp(facts.clock, UTC).strftime("%Y%m%d-%H%M%S")
+    release = release_id(when, package_version(package))
+    store = Store(facts.root, facts.sudo)
+    prints = {
+        name: fingerprint(facts.records.key, secrets[name]) for name in request.deploy.secrets
+    }
+    kind = kind_of(request)
+    layout = kind.lay_out(Draft(request, package, facts, release, store, prints))
+    current = facts.records.current
+    same = current is not None and same_release(current, layout.record)
+    plan = _plan(
+        _("Deploy {name} {version} to {target}").format(
+            name=request.name, version=package_version(package), target=facts.target
+        ),
+        request, facts, store, layout, when,
+    )  # fmt: skip
+    if same and kind.running(facts):
+        return Plan(
+            plan.title, plan.name, plan.target, current.id if current else "", plan.run, store,
+            warnings=plan.warnings,
+        )  # fmt: skip
+    return replace(plan, package=package)
+
+
+def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = "") -> Plan:
+    """Return the plan that makes a kept release serve again; "" is the last verified one before.
+
+    The target is checked to exist here, before anything is stopped. Raises SlipwayError.
+    """
+    records = facts.records
+    chosen = release or records.state.rollback_target()
+    if not chosen:
+        raise SlipwayError(
+            _("There is no earlier release to roll back to."),
+            _("{name} has no verified release before the one that serves.").format(
+                name=request.name
+            ),
+            _("Name one with --to; “slipway releases” lists them."),
+        )
+    target = records.find(chosen)
+    kind = kind_of(request)
+    if target is None or chosen in records.state.bad or not kind.available(facts, target):
+        raise SlipwayError(
+            _("Release {release} can't be rolled back to.").format(release=chosen),
+            _("It is marked bad.")
+            if chosen in records.state.bad
+            else _("Its files are no longer on the server."),
+            _("“slipway releases” lists those that can."),
+        )
+    when = datetime.fromtimestamp(facts.clock, UTC).strftime("%Y%m%d-%H%M%S")
+    title = _("Roll back {name} to {release} on {target}").format(
+        name=request.name, release=chosen, target=facts.target
+    )
+    store = Store(facts.root, facts.sudo)
+    if chosen == records.state.current and kind.running(facts):
+        return Plan(title, request.name, str(facts.target), chosen, when, store)
+    return _plan(title, request, facts, store, kind.lay_out_rollback(request, facts, target), when)
+
+
+def _plan(
+    title: str, request: DeployRequest, facts: HostFacts, store: Store, layout: Layout, when: str
+) -> Plan:
+    return Plan(
+        title=title,
+        name=request.name,
+        target=str(facts.target),
+        release=layout.record.id,
+        run=f"{when}-{socket.gethostname()[:20]}-{facts.nonce}",
+        store=store,
+        steps=layout.steps,
+        changes=layout.changes,
+        outage=layout.outage,
+        restores=layout.restores,
+        cannot=layout.cannot,
+        warnings=layout.warnings,
+        secrets=layout.secrets,
+        key=None if facts.records.key_stored else facts.records.key,
+    )

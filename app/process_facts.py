@@ -1,0 +1,57 @@
+"""A program on this computer under Slipway's own supervisor: how it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from app.transport import Command, Transport
+
+SUPERVISE = Path(__file__).with_name("supervise.py")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """How the supervised program is; ``since`` in seconds since the epoch."""
+
+    state: str = "missing"
+    release: str = ""
+    pid: int = 0
+    since: float = 0.0
+    restarts: int = 0
+    exit_code: int = 0
+    problem: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the program itself runs now."""
+        return self.state == "running"
+
+
+def default_root() -> str:
+    """Return the folder under which services on this computer live."""
+    return (Path(platformdirs.user_data_path("slipway", appauthor=False)) / "services").as_posix()
+
+
+def supervise(*arguments: str, stdin: bytes | None = None) -> Command:
+    """Return a command of the supervisor."""
+    words = ("supervise",) if getattr(sys, "frozen", False) else (str(SUPERVISE),)
+    return Command((sys.executable, *words, *arguments), stdin)
+
+
+def read_process(transport: Transport, root: str) -> ProcessFacts:
+    """Ask the supervisor of ``root`` how its program is."""
+    result = transport.run(supervise("status", root)).check("supervise status")
+    return parse_status(result.stdout)
+
+
+def parse_status(text: str) -> ProcessFacts:
+    """Read what ``supervise status`` printed."""
+    found = json.loads(text)
+    return ProcessFacts(
+        **{key: value for key, value in found.items() if key in ProcessFacts.__dataclass_fields__}
+    )

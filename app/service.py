@@ -1,0 +1,147 @@
+"""What runs on a server now: its state, its log, start, stop, restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from app.docker_facts import DockerFacts
+from app.errors import CommandFailed, SlipwayError
+from app.events import Stream
+from app.health import endpoint, probe
+from app.host import HostFacts
+from app.i18n import _
+from app.kinds.process import GRACE_SECONDS
+from app.process_facts import supervise
+from app.releases import Store
+from app.request import DeployRequest, HealthOptions
+from app.step import RunContext
+from app.transport import CancelToken, Command, OnLine, Transport, ignore_bytes, ignore_line
+
+Action = Literal["start", "stop", "restart"]
+FOLLOW_SECONDS = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a service is; ``healthy`` is None where nothing can be asked. Times in ISO 8601."""
+
+    target: str
+    kind: str
+    name: str
+    release: str
+    version: str
+    state: str
+    healthy: bool | None
+    detail: str = ""
+    since: str = ""
+    restarts: int = 0
+
+
+def status(transport: Transport, request: DeployRequest, facts: HostFacts) -> Status:
+    """Return how the service is now; its health is asked once, the way a deployment asks."""
+    state, release, since, restarts = _state(facts)
+    record = facts.records.find(release)
+    health = HealthOptions(**record.health) if record and record.health else request.deploy.health
+    at = endpoint(health)
+    healthy, detail = None, ""
+    if at and state == "running":
+        ctx = RunContext(
+            transport, Store(facts.root, facts.sudo), ignore_line, ignore_bytes, CancelToken()
+        )
+        detail = probe(ctx, health, at)
+        healthy = not detail
+    return Status(
+        target=str(facts.target),
+        kind=request.deploy.kind,
+        name=request.name,
+        release=release,
+        version=record.version if record else "",
+        state=state,
+        healthy=healthy,
+        detail=detail,
+        since=since,
+        restarts=restarts,
+    )
+
+
+def _state(facts: HostFacts) -> tuple[str, str, str, int]:
+    if facts.process is not None:
+        process = facts.process
+        since = datetime.fromtimestamp(process.since, UTC).isoformat() if process.since else ""
+        return process.state, process.release, since, process.restarts
+    service = facts.docker.service if facts.docker else None
+    if service is None:
+        return "missing", "", "", 0
+    return service.status, service.release, service.started, service.restarts
+
+
+def control(transport: Transport, request: DeployRequest, facts: HostFacts, action: Action) -> None:
+    """Start, stop or restart what runs; raises CommandFailed."""
+    failed = _("“{action}” failed.").format(action=action)
+    for command in control_commands(request, facts, action):
+        transport.run(command, timeout=120).check(failed)
+
+
+def control_commands(
+    request: DeployRequest, facts: HostFacts, action: Action
+) -> tuple[Command, ...]:
+    """Return the commands of an action."""
+    if facts.process is None:
+        return (_docker(facts).cli.command(action, request.name),)
+    stop = supervise("stop", facts.root, str(GRACE_SECONDS))
+    start = supervise("start", facts.root, facts.records.state.current, stdin=b"")
+    return {"start": (start,), "stop": (stop,), "restart": (stop, start)}[action]
+
+
+def _docker(facts: HostFacts) -> DockerFacts:
+    if facts.docker is None or facts.docker.service is None:
+        raise SlipwayError(
+            _("Nothing of that name is on {host}.").format(host=facts.hostname),
+            _("There is no container to look at."),
+            _("Deploy it first."),
+        )
+    return facts.docker
+
+
+def follow_logs(
+    transport: Transport,
+    request: DeployRequest,
+    facts: HostFacts,
+    *,
+    lines: int = 200,
+    follow: bool = True,
+    on_line: OnLine,
+    cancel: CancelToken,
+) -> None:
+    """Report the service's last lines and, if asked, those to come until cancelled.
+
+    Raises Cancelled, CommandFailed, ConnectionLost.
+    """
+    if facts.process is not None:
+        words = ("follow",) if follow else ()
+        command = supervise("log", facts.root, str(lines), *words)
+    else:
+        words = ("--follow",) if follow else ()
+        command = _docker(facts).cli.command("logs", "--tail", str(lines), *words, request.name)
+    secrets = _known_secrets(facts)
+
+    def masked(stream: Stream, text: str) -> None:
+        for value in secrets:
+            text = text.replace(value, "••••••")
+        on_line(stream, text)
+
+    timeout = FOLLOW_SECONDS if follow else 120.0
+    result = transport.run(command, on_line=masked, cancel=cancel, timeout=timeout)
+    if result.exit_code != 0 and not cancel.cancelled:
+        raise CommandFailed(_("The log can't be read."), result)
+
+
+def _known_secrets(facts: HostFacts) -> tuple[str, ...]:
+    service = facts.docker.service if facts.docker else None
+    record = facts.records.find(service.release) if service else None
+    if service is None or record is None:
+        return ()
+    values = (service.env[name].reveal() for name in record.secrets if name in service.env)
+    return tuple(sorted((value for value in values if value), key=len, reverse=True))

@@ -1,0 +1,99 @@
+# Prints all that Slipway needs to know of a machine before it plans: sections "@@ name", then lines.
+# usage: facts.sh ROOT NAME KIND   ROOT may begin with ~/
+root=$1 name=$2 kind=$3
+case $root in "~/"*) root=$HOME/${root#"~/"} ;; esac
+LC_ALL=C
+export LC_ALL
+umask 077
+section() { printf '\n@@ %s\n' "$1"; }
+
+section system
+uname -s
+uname -m
+hostname 2>/dev/null || uname -n
+id -un
+id -u
+date +%s
+printf '%s\n' "$root"
+
+section os
+(. /etc/os-release && printf '%s\n' "$PRETTY_NAME") 2>/dev/null || sw_vers -productVersion 2>/dev/null
+
+section disk
+below=$root
+while [ ! -d "$below" ]; do below=$(dirname "$below"); done
+[ -w "$below" ] && echo writable || echo read-only
+df -Pk "$below" | tail -n 1
+
+section ports
+if command -v ss >/dev/null 2>&1; then ss -Hltnp; else netstat -ltnp 2>/dev/null | grep LISTEN; fi
+
+section key
+cat "$root/key" 2>/dev/null
+
+section state
+cat "$root/state.json" 2>/dev/null
+
+section releases
+for file in "$root"/releases/*/release.json; do
+	[ -f "$file" ] && cat "$file" && echo
+done
+
+section lock
+if [ -d "$root/lock" ]; then
+	cat "$root/lock/owner.json" 2>/dev/null || echo '{}'
+	echo
+	now=$(date +%s)
+	beat=$(date -r "$root/lock/heartbeat" +%s 2>/dev/null || echo 0)
+	echo $((now - beat))
+fi
+
+section journal
+for file in "$root"/journal/*.jsonl; do
+	if [ -f "$file" ] && ! tail -n 1 "$file" | grep -q '"ended"'; then
+		cat "$file"
+	fi
+done
+
+[ "$kind" = docker ] || exit 0
+
+section docker
+docker=$(command -v docker 2>/dev/null)
+for path in /usr/bin /usr/local/bin /snap/bin /opt/bin /var/packages/Docker/target/usr/bin \
+	/var/packages/ContainerManager/target/usr/bin /share/CACHEDEV1_DATA/.qpkg/container-station/bin; do
+	[ -n "$docker" ] || { [ -x "$path/docker" ] && docker=$path/docker; }
+done
+printf '%s\n' "$docker"
+[ -n "$docker" ] || exit 0
+socket=""
+if ! "$docker" version >/dev/null 2>&1 && [ -S "/run/user/$(id -u)/docker.sock" ]; then
+	socket="unix:///run/user/$(id -u)/docker.sock"
+	DOCKER_HOST=$socket
+	export DOCKER_HOST
+fi
+printf '%s\n' "$socket"
+"$docker" version --format '{{json .Server}}' 2>&1 | grep -v '^null$' | tail -n 1
+
+section docker-info
+"$docker" info --format '{{json .SecurityOptions}}
+{{json .DriverStatus}}
+{{.LoggingDriver}}' 2>/dev/null || exit 0
+df -Pk "$("$docker" info --format '{{.DockerRootDir}}' 2>/dev/null)" 2>/dev/null | tail -n 1
+
+section containers
+ids=$({
+	"$docker" container inspect --format '{{.Id}}' "$name" 2>/dev/null
+	"$docker" ps -aq --no-trunc --filter "label=io.slipway.name=$name"
+	# what was adopted has no label of ours: it is known by its name
+	"$docker" ps -aq --no-trunc --filter "name=^/?$name[.]"
+} | sort -u)
+# shellcheck disable=SC2086 # ids are hexadecimal words
+[ -z "$ids" ] || "$docker" container inspect --format '{{json .}}' $ids
+
+section images
+images=$("$docker" images -q --no-trunc --filter label=io.slipway.name | sort -u)
+for id in $ids; do images="$images $("$docker" container inspect --format '{{.Image}}' "$id")"; done
+# shellcheck disable=SC2086
+[ -z "$images" ] || "$docker" image inspect --format \
+	'{"id":{{json .Id}},"tags":{{json .RepoTags}},"layers":{{json .RootFS.Layers}},"env":{{json .Config.Env}},"labels":{{json .Config.Labels}}}' $images 2>/dev/null
+exit 0

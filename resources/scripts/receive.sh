@@ -1,0 +1,40 @@
+# Takes a file from stdin, whole or not at all.
+# usage: receive.sh take PART BYTES       prints the SHA-256 of what arrived
+#        receive.sh place PART DEST MODE  gives it its name, in one step
+#        receive.sh drop PART
+# exit: 66 no such folder, 73 not writable or is a folder, 74 not all arrived, 69 nothing to hash with
+LC_ALL=C
+export LC_ALL
+umask 077
+verb=$1 part=$2
+hash() {
+	if command -v sha256sum >/dev/null 2>&1; then
+		sha256sum
+	elif command -v shasum >/dev/null 2>&1; then
+		shasum -a 256
+	elif command -v openssl >/dev/null 2>&1; then
+		openssl dgst -sha256 -r
+	else
+		exit 69
+	fi
+}
+case $verb in
+take)
+	folder=$(dirname -- "$part")
+	[ -d "$folder" ] || { echo "no such folder: $folder" >&2 && exit 66; }
+	[ -w "$folder" ] || { echo "not writable: $folder" >&2 && exit 73; }
+	trap 'rm -f -- "$part"' EXIT
+	trap 'exit 130' HUP INT TERM
+	sum=$(tee -- "$part" | hash) || exit
+	[ "$(wc -c <"$part")" -eq "$3" ] || exit 74
+	trap - EXIT
+	printf '%s\n' "${sum%% *}"
+	;;
+place)
+	[ ! -d "$3" ] || { echo "is a folder: $3" >&2 && exit 73; }
+	chmod -- "$4" "$part" && mv -f -- "$part" "$3"
+	;;
+drop)
+	rm -f -- "$part"
+	;;
+esac
