@@ -11,7 +11,6 @@ import cattrs
 
 from app.docker_facts import (
     LABEL_COMPOSE,
-    LABEL_NAME,
     LABEL_RELEASE,
     LABEL_ROOT,
     Container,
@@ -21,7 +20,7 @@ from app.errors import Problem, SlipwayError
 from app.health import endpoint
 from app.host import HostFacts
 from app.i18n import _
-from app.image import LABEL_SHA256, Context, Image
+from app.image import LABEL_NAME, LABEL_SHA256, Context, Image
 from app.kinds.docker_steps import (
     BuildImage,
     CheckContainer,
