@@ -16,7 +16,6 @@ from app.process_facts import ProcessFacts, default_root, read_process
 from app.releases import Records, Release, State, parse_lock, read_journal
 from app.request import DeployRequest, Target
 from app.transport import Command, CommandResult, Script, Secret, Transport
-from app.transport.local import LocalTransport
 
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64",
             "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386",
@@ -66,6 +65,8 @@ def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -
     """Return an open transport; raises ConnectError, AuthError or UntrustedHost."""
     transport: Transport
     if target.transport == "local":
+        from app.transport.local import LocalTransport
+
         transport = LocalTransport()
     else:
         # paramiko costs 0.3 s to import: only whoever uses SSH pays it

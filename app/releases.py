@@ -276,7 +276,7 @@ class Store:
 
     def append(self, path: str, lines: bytes) -> Command:
         """Return the command that adds lines to a file, all or none."""
-        return self.command("append", path, str(len(lines)), stdin=lines)
+        return self.command("append", path, stdin=_sized(lines))
 
     def read(self, path: str) -> Command:
         """Return the command that prints a file, or nothing if there is none."""
@@ -284,7 +284,7 @@ class Store:
 
     def write(self, path: str, content: bytes) -> Command:
         """Return the command that replaces a file atomically."""
-        return self.command("write", path, str(len(content)), stdin=content)
+        return self.command("write", path, stdin=_sized(content))
 
     def folder(self, *paths: str) -> Command:
         """Return the command that makes folders which the service's account may read."""
@@ -293,6 +293,10 @@ class Store:
     def remove(self, *paths: str) -> Command:
         """Return the command that removes files or folders."""
         return self.command("remove", *paths)
+
+
+def _sized(content: bytes) -> bytes:
+    return b"%d\n%s" % (len(content), content)
 
 
 def take_lock(transport: Transport, store: Store, run: str, owner: Mapping[str, str]) -> None:

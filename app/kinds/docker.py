@@ -135,6 +135,7 @@ class DockerKind:
                 container,
                 kept_name(request.name, old or "before"),
                 _grace(docker.service, spec),
+                outgoing_restart=_retired(docker.service),
                 sha256=record.sha256,
             ),
             _check(docker, request.name, spec, request.deploy.health),
@@ -200,6 +201,7 @@ class DockerKind:
                 kept_name(name, target.id),
                 kept_name(name, outgoing),
                 _grace(docker.service, spec),
+                outgoing_restart=_retired(docker.service),
                 incoming_restart="always" if spec.restart == "always" else "",
                 sha256="" if target.adopted else target.sha256,
             ),
@@ -528,6 +530,11 @@ def _prune(draft: Draft, docker: DockerFacts, gone: tuple[str, ...]) -> list[Ste
 
 def _grace(service: Container | None, spec: ContainerSpec) -> float:
     return spec.stop_timeout if service else 1.0
+
+
+def _retired(service: Container | None) -> str:
+    # docker starts a stopped container again at boot if its policy says "always"
+    return "no" if service and service.restart_policy == "always" else ""
 
 
 def _outage(service: Container | None) -> str:

@@ -381,12 +381,13 @@ class Rehearse(Step):
             rehearsal.create(self.cli, self.container, shown_secrets(self.spec)),
             self.cli.command("start", self.container),
             container_address(self.cli, self.container),
+            container_state(self.cli, self.container),
             self.cli.command("rm", "--force", "--volumes", self.container),
         )
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Start it, knock at its own address, remove it."""
-        __, start, address, __ = self.commands
+        start, address = self.commands[1:3]
         remove_container(ctx, self.cli, self.container)
         rehearsal = self.spec.rehearsal()
         ctx.run(
@@ -415,6 +416,12 @@ def container_address(cli: DockerCli, container: str) -> Command:
     return cli.command("container", "inspect", "--format", form, container)
 
 
+def container_state(cli: DockerCli, container: str) -> Command:
+    """Return the command that tells whether a container runs, and since which start."""
+    form = "{{.State.Running}}|{{.Id}} {{.RestartCount}} {{.State.StartedAt}}|{{.State.ExitCode}}"
+    return cli.command("container", "inspect", "--format", form, container)
+
+
 def watch_container(
     ctx: RunContext,
     cli: DockerCli,
@@ -425,8 +432,7 @@ def watch_container(
     stable: float,
 ) -> None:
     """Wait until a container is healthy; a failure carries its last output."""
-    form = "{{.State.Running}}|{{.Id}} {{.RestartCount}} {{.State.StartedAt}}|{{.State.ExitCode}}"
-    look = cli.command("container", "inspect", "--format", form, container)
+    look = container_state(cli, container)
 
     def alive() -> Liveness:
         result = ctx.attempt(look).check(_("The container can't be seen any more."))
@@ -455,6 +461,7 @@ class Switch(Step):
     incoming: str
     outgoing: str
     grace: float
+    outgoing_restart: str = ""
     incoming_restart: str = ""
     sha256: str = ""
 
@@ -466,7 +473,15 @@ class Switch(Step):
     @property
     def commands(self) -> tuple[Command, ...]:
         """One script: what it began it ends, even without us."""
-        return (self._swap(self.name, self.outgoing, "", self.incoming, self.incoming_restart),)
+        return (
+            self._swap(
+                self.name,
+                self.outgoing,
+                self.outgoing_restart,
+                self.incoming,
+                self.incoming_restart,
+            ),
+        )
 
     def _swap(
         self, out: str, out_name: str, out_restart: str, into: str, in_restart: str,
@@ -481,7 +496,7 @@ class Switch(Step):
 
     def inspect(self, ctx: RunContext) -> Before:
         """Remember which container serves and how, and that the new one exists."""
-        form = "{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}"
+        form = "{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}|{{.Name}}"
         unchanged = _("Nothing was stopped. Choose another release, or deploy anew.")
         look = self.cli.command(
             "container", "inspect", "--format",
@@ -499,7 +514,9 @@ class Switch(Step):
             )
         command = self.cli.command("container", "inspect", "--format", form, self.name)
         serving = ctx.attempt(command)
-        identity, running, restart = (serving.stdout.strip() or "||").split("|")
+        identity, running, restart, called = (serving.stdout.strip() or "|||").split("|")
+        if called != f"/{self.name}":  # another container's id began like the name
+            identity = ""
         return {
             "in": incoming,
             "out": identity,
@@ -509,12 +526,7 @@ class Switch(Step):
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Switch; once begun it is not cancelled, because half a switch serves nobody."""
-        # docker starts a stopped container again at boot if its policy says "always"
-        retire = "no" if before["restart"] == "always" else ""
-        command = self._swap(
-            before["out"], self.outgoing, retire, before["in"], self.incoming_restart
-        )
-        self._run(ctx, command, _("The new version could not be started."))
+        self._run(ctx, self.commands[0], _("The new version could not be started."))
 
     def undo(self, ctx: RunContext, before: Before) -> None:
         """Put the old container back."""
@@ -552,7 +564,7 @@ class CheckContainer(Step):
     @property
     def commands(self) -> tuple[Command, ...]:
         """What is asked of docker; the port is reached through the connection."""
-        return (self.cli.command("container", "inspect", self.name),)
+        return (container_state(self.cli, self.name),)
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Wait until healthy and stable."""

@@ -36,22 +36,24 @@ unlock) # RUN: the run that must hold it
 	fi
 	rm -rf "$root/lock"
 	;;
-append) # PATH BYTES, lines on stdin: whole or not at all, so that a cut connection leaves no half line
+append) # PATH; on stdin their size in a line, then the lines: a cut connection leaves no half line
 	inside "$1"
+	read -r size
 	lines=$(cat && echo x)
 	lines=${lines%x}
-	[ "${#lines}" -ge "$2" ] || exit 74
+	[ "${#lines}" -eq "$size" ] || exit 74
 	printf %s "$lines" >>"$root/$1"
 	;;
 read) # PATH; nothing if there is none
 	inside "$1"
 	cat "$root/$1" 2>/dev/null || true
 	;;
-write) # PATH BYTES, content on stdin
+write) # PATH; on stdin its size in a line, then the content: a cut connection leaves the old file
 	inside "$1"
+	read -r size
 	mkdir -p "$(dirname "$root/$1")"
 	cat >"$root/$1.part"
-	[ "$(wc -c <"$root/$1.part")" -eq "$2" ] || exit 74
+	[ "$(wc -c <"$root/$1.part")" -eq "$size" ] || exit 74
 	mv -f "$root/$1.part" "$root/$1"
 	;;
 folder) # PATH…: made, and open to the service's own account

@@ -60,7 +60,7 @@ def test_lines_cut_short_are_not_written(store: Store) -> None:
     run(store.lock("one", owner("one")))
     whole = store.append("journal/one.jsonl", b'{"a": 1}\n')
     assert run(whole).returncode == 0
-    cut = Command(whole.argv, b'{"a"')
+    cut = Command(whole.argv, b'9\n{"a"')
     assert run(cut).returncode == 74
     assert Path(store.root, "journal/one.jsonl").read_bytes() == b'{"a": 1}\n'
 
@@ -68,7 +68,7 @@ def test_lines_cut_short_are_not_written(store: Store) -> None:
 def test_a_write_cut_short_leaves_the_old_file(store: Store) -> None:
     text = '{"version": "中文 \\"quoted\\" $HOME `x`"}'.encode()
     assert run(store.write("state.json", text)).returncode == 0
-    assert run(Command(store.write("state.json", b"x" * 99).argv, b"x")).returncode == 74
+    assert run(Command(store.write("state.json", b"").argv, b"99\nx")).returncode == 74
     assert run(store.read("state.json")).stdout == text
     assert run(store.read("nothing.json")).stdout == b""
 
