@@ -83,7 +83,15 @@ class ConnectionLost(ConnectError):
 
 
 class AuthError(ConnectError):
-    """The server refused the user, key or password."""
+    """The server refused the user, key or password.
+
+    ``needs`` names the secret that is missing or wrong: ``password``, ``passphrase``, ``sudo``,
+    or "" where none of them would help.
+    """
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", *, needs: str = "") -> None:
+        super().__init__(title, detail, hint)
+        self.needs = needs
 
 
 class UntrustedHost(ConnectError):

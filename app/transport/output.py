@@ -1,0 +1,73 @@
+"""What a command prints: decoded as it comes, cut into lines, secrets masked."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import Literal
+
+from app.processes import LineSplitter
+from app.transport import MASK, Command, OnLine, Secret
+
+# A log that is followed for days must not fill the memory: a result keeps the last so many
+# characters of each stream.
+KEEP_CHARACTERS = 32 * 1024 * 1024
+
+Source = Literal["stdout", "stderr"]
+
+
+class Mask:
+    """Replaces secrets in texts; the lines of a secret with several lines also one by one."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        parts: set[str] = set()
+        for secret in secrets:
+            text = secret.reveal()
+            parts |= {text, *text.splitlines()}
+        parts = {part for part in parts if part.strip()}
+        longest_first = sorted(parts, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if parts else None
+
+    @staticmethod
+    def of(command: Command, others: Iterable[Secret] = ()) -> Mask:
+        """Return the mask for a command's own secrets and some others."""
+        own = [word for word in command.argv if isinstance(word, Secret)]
+        if isinstance(command.stdin, Secret):
+            own.append(command.stdin)
+        return Mask([*own, *others])
+
+    def __call__(self, text: str) -> str:
+        """Return the text with each secret replaced by MASK."""
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+class Output:
+    """Both streams of a command: lines are reported at once, the text is kept for the result."""
+
+    def __init__(self, mask: Mask, on_line: OnLine) -> None:
+        self._mask = mask
+        self._on_line = on_line
+        self._splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._kept: dict[str, deque[str]] = {"stdout": deque(), "stderr": deque()}
+        self._sizes = {"stdout": 0, "stderr": 0}
+
+    def feed(self, source: Source, data: bytes, *, final: bool = False) -> None:
+        """Take bytes as they come; ``final`` flushes a last line without a line end."""
+        text, lines = self._splitters[source].feed(data, final=final)
+        self._keep(source, text)
+        for line in lines:
+            self._on_line(source, self._mask(line))
+
+    def text(self, source: Source) -> str:
+        """Return what a stream said so far, masked."""
+        return self._mask("".join(self._kept[source]))
+
+    def _keep(self, source: Source, text: str) -> None:
+        if not text:
+            return
+        kept = self._kept[source]
+        kept.append(text)
+        self._sizes[source] += len(text)
+        while self._sizes[source] > KEEP_CHARACTERS and len(kept) > 1:
+            self._sizes[source] -= len(kept.popleft())

@@ -1,0 +1,364 @@
+"""A machine reached over SSH: commands, root's rights, files, ports."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from app.credentials import Credentials, KnownHosts
+from app.errors import AuthError, CommandFailed, ConnectionLost, SlipwayError
+from app.i18n import _
+from app.request import Target
+from app.transport import (
+    CancelToken,
+    Command,
+    CommandResult,
+    OnBytes,
+    OnLine,
+    Script,
+    Secret,
+    ignore_bytes,
+    ignore_line,
+)
+from app.transport.output import Mask, Output
+from app.transport.shell import Marks, announced, with_sudo, with_sudo_password
+from app.transport.ssh_channel import Conversation
+from app.transport.ssh_config import resolve
+from app.transport.ssh_connection import Connection, Sudo, SudoMode
+
+END_SECONDS = 5.0
+PIECE_BYTES = 1024 * 1024
+
+FOREVER = float("inf")
+TIMED_OUT = 124
+
+
+class SshTransport:
+    """A machine reached over SSH; see Transport for what the methods promise.
+
+    ``config`` is read instead of ``~/.ssh/config``.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        credentials: Credentials,
+        known_hosts: KnownHosts,
+        *,
+        config: Path | None = None,
+    ) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._known_hosts = known_hosts
+        self._config = config
+        self._connection: Connection | None = None
+
+    @property
+    def sudo(self) -> SudoMode:
+        """What becoming root takes there; costs one round trip when first asked.
+
+        ``password``: sudo is there and wants one; whether the user has the right shows then.
+        """
+        return self._sudo().mode
+
+    def open(self) -> None:
+        """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""
+        if self._connection is None:
+            endpoint = resolve(self._target, self._config)
+            self._connection = Connection(endpoint, self._credentials, self._known_hosts)
+
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: OnLine = ignore_line,
+        cancel: CancelToken | None = None,
+        timeout: float = 60.0,
+    ) -> CommandResult:
+        """Run a command to its end; see Transport. Raises AuthError if sudo refuses."""
+        if cancel is not None:
+            cancel.check()
+        output = Output(Mask.of(command, self._credentials.secrets), on_line)
+        stdin = command.stdin
+        code = self._converse(
+            command,
+            stdin.reveal().encode() if isinstance(stdin, Secret) else stdin,
+            output,
+            cancel,
+            timeout,
+        )
+        return CommandResult(command, code, output.text("stdout"), output.text("stderr"))
+
+    def put(
+        self,
+        source: Path,
+        dest: str,
+        *,
+        on_bytes: OnBytes = ignore_bytes,
+        cancel: CancelToken | None = None,
+        sudo: bool = False,
+        mode: int = 0o644,
+    ) -> None:
+        """Copy a file there; see Transport.
+
+        The folder must exist. Raises SlipwayError if it can't be written or nothing is left of
+        the disk, OSError if ``source`` can't be read.
+        """
+        if cancel is not None:
+            cancel.check()
+        path = PurePosixPath(dest)
+        part = str(path.with_name(f".{path.name}.slipway-{secrets.token_hex(4)}.part"))
+        reading = _Reading(source)
+        try:
+            self._send_part(reading, dest, part, on_bytes, cancel, sudo)
+            if cancel is not None:
+                cancel.check()
+            place = _receive("place", part, dest, f"{mode:o}", sudo=sudo)
+            _check_received(self.run(place), dest)
+        except ConnectionLost:
+            raise
+        except BaseException:
+            with contextlib.suppress(SlipwayError):
+                self.run(_receive("drop", part, sudo=sudo), timeout=END_SECONDS)
+            raise
+
+    def connect_tcp(self, port: int, host: str = "127.0.0.1") -> socket.socket | None:
+        """Reach a port through the connection; None if the server's policy forbids it.
+
+        Raises ConnectionRefusedError when nothing listens there, TimeoutError when nothing
+        answers within 15 s.
+        """
+        return self._connected().open_port(host, port)
+
+    def another(self) -> SshTransport:
+        """Return a transport over the same connection for use in another thread."""
+        twin = SshTransport(self._target, self._credentials, self._known_hosts, config=self._config)
+        twin._connection = self._connected().shared()
+        return twin
+
+    def close(self) -> None:
+        """Let go of the connection; it ends with the last transport that uses it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise ConnectionLost(
+                _("There is no connection to {target}.").format(target=self._target),
+                _("It was not opened, or it was closed."),
+                _("Connect again."),
+            )
+        return self._connection
+
+    def _converse(
+        self,
+        command: Command,
+        stdin: bytes | Iterator[bytes] | None,
+        output: Output,
+        cancel: CancelToken | None,
+        timeout: float,
+        each_round: Callable[[], None] | None = None,
+    ) -> int:
+        """Run a command, its output into ``output``; return its exit code."""
+        connection = self._connected()
+        deadline = time.monotonic() + timeout
+        marks = Marks.fresh()
+        argv: Sequence[str] = [
+            word.reveal() if isinstance(word, Secret) else word for word in command.expanded()
+        ]
+        password = None
+        if command.sudo:
+            argv, password = self._as_root(argv, marks)
+        with connection.explained():
+            conversation = Conversation(
+                connection.session(),
+                announced(argv, marks),
+                marks,
+                output,
+                stdin=stdin,
+                sudo_password=password,
+            )
+        try:
+            with connection.explained():
+                code = conversation.hold(cancel, deadline, each_round)
+        except TimeoutError as problem:
+            self._end(conversation, sudo=command.sudo)
+            raise _out_of_time(command, output, timeout) from problem
+        except ConnectionLost:
+            raise
+        except BaseException:
+            self._end(conversation, sudo=command.sudo)
+            raise
+        finally:
+            conversation.close()
+        if code is None:
+            raise connection.lost()
+        if not conversation.admitted:
+            raise self._sudo_refused(conversation)
+        return code
+
+    def _as_root(self, argv: Sequence[str], marks: Marks) -> tuple[Sequence[str], Secret | None]:
+        """Return the argv that runs as root, and the password if sudo will ask for one."""
+        found = self._sudo()
+        if found.mode == "root":
+            return argv, None
+        if found.mode == "nopasswd":
+            return with_sudo(argv), None
+        if found.mode == "none":
+            raise _no_sudo(self._target, found.problem)
+        password = self._credentials.sudo_password or self._credentials.password
+        if password is None:
+            raise AuthError(
+                _("sudo on {target} asks for a password.").format(target=self._target),
+                _("This step needs root's rights, and no sudo password was given."),
+                _("Give the sudo password of this user, or log in as root."),
+                needs="sudo",
+            )
+        return with_sudo_password(argv, marks), password
+
+    def _sudo(self) -> Sudo:
+        connection = self._connected()
+        with connection.sudo_lock:
+            if connection.sudo is None:
+                connection.sudo = self._find_sudo()
+            return connection.sudo
+
+    def _find_sudo(self) -> Sudo:
+        result = self.run(Command(("sh", Script("sudo_mode.sh"))))
+        word, _end, problem = result.stdout.partition("\n")
+        modes: dict[str, SudoMode] = {
+            "root": "root",
+            "nopasswd": "nopasswd",
+            "password": "password",
+        }
+        return Sudo(modes.get(word, "none"), problem.strip() or result.tail(3))
+
+    def _sudo_refused(self, conversation: Conversation) -> AuthError:
+        if conversation.password_refused:
+            return AuthError(
+                _("sudo on {target} refused the password.").format(target=self._target),
+                conversation.sudo_chatter,
+                _("Give the sudo password of this user again."),
+                needs="sudo",
+            )
+        return _no_sudo(self._target, conversation.sudo_chatter)
+
+    def _end(self, conversation: Conversation, *, sudo: bool) -> None:
+        """End what a command started, over a channel of its own, and let its output run out."""
+        group = conversation.await_group(END_SECONDS)
+        if group.isdigit():
+            end = Command(("sh", Script("end_group.sh"), group), sudo=sudo)
+            with contextlib.suppress(SlipwayError):
+                self.run(end, timeout=END_SECONDS)
+        conversation.await_end(1.0)
+
+    def _send_part(
+        self,
+        reading: _Reading,
+        dest: str,
+        part: str,
+        on_bytes: OnBytes,
+        cancel: CancelToken | None,
+        sudo: bool,
+    ) -> None:
+        take = _receive("take", part, str(reading.total), sudo=sudo)
+        output = Output(Mask(()), ignore_line)
+        reported = -1
+
+        def report() -> None:
+            nonlocal reported
+            if reading.done != reported:
+                reported = reading.done
+                on_bytes(reported, reading.total)
+
+        code = self._converse(take, reading.pieces(), output, cancel, FOREVER, report)
+        report()
+        result = CommandResult(take, code, output.text("stdout"), output.text("stderr"))
+        _check_received(result, dest)
+        if result.stdout.strip() != reading.sha256:
+            raise SlipwayError(
+                _("{dest} did not arrive as it was sent.").format(dest=dest),
+                _("Its SHA-256 is {there} there and {here} here.").format(
+                    there=result.stdout.strip(), here=reading.sha256
+                ),
+                _("Try again; if it happens twice, check the server's disk and memory."),
+            )
+
+
+class _Reading:
+    """A file on its way: read piece by piece in one thread, its progress seen from another."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self._hash = hashlib.sha256()
+        self.total = source.stat().st_size
+        self.done = 0
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was read so far."""
+        return self._hash.hexdigest()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content."""
+        with self._source.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                self._hash.update(piece)
+                yield piece
+                self.done += len(piece)
+
+
+def _receive(verb: str, *words: str, sudo: bool) -> Command:
+    return Command(("sh", Script("receive.sh"), verb, *words), sudo=sudo)
+
+
+def _check_received(result: CommandResult, dest: str) -> None:
+    if result.exit_code == 0:
+        return
+    hints = {
+        66: _("Create the folder first."),
+        69: _("Install sha256sum (coreutils), shasum or openssl on the server."),
+        73: _("Choose another place, or give the user the right to write there."),
+    }
+    hint = hints.get(result.exit_code, _("Try again; see what the server says above."))
+    if "No space left" in result.stderr or "quota" in result.stderr:
+        hint = _("Make room on the server's disk, then try again.")
+    raise CommandFailed(_("{dest} can't be written.").format(dest=dest), result, hint=hint)
+
+
+def _out_of_time(command: Command, output: Output, timeout: float) -> CommandFailed:
+    result = CommandResult(command, TIMED_OUT, output.text("stdout"), output.text("stderr"))
+    return CommandFailed(
+        _("A command did not end within {seconds:.0f} s and was ended.").format(seconds=timeout),
+        result,
+        result.tail() or str(command),
+        _("See whether the server is overloaded or waits for something, then try again."),
+    )
+
+
+_SUDO_PROBLEMS = (
+    ("must have a tty", "requiretty"),
+    ("not in the sudoers", "sudoers"),
+    ("not allowed", "sudoers"),
+    ("may not run sudo", "sudoers"),
+    ("not installed", "missing"),
+)
+
+
+def _no_sudo(target: Target, problem: str) -> AuthError:
+    hints = {
+        "requiretty": _("Remove “requiretty” from /etc/sudoers there, or log in as root."),
+        "sudoers": _("Have the user added to the sudoers there, or log in as root."),
+        "missing": _("Install sudo there and allow it to the user, or log in as root."),
+        "": _("Log in as root, or as a user who may use sudo."),
+    }
+    kind = next((kind for text, kind in _SUDO_PROBLEMS if text in problem), "")
+    return AuthError(
+        _("The user can't become root on {target}.").format(target=target), problem, hints[kind]
+    )
