@@ -65,6 +65,12 @@ def push(
     return f"{host}/{repository}@sha256:{hashlib.sha256(manifest).hexdigest()}"
 
 
+def reference(image: Image, registry: str) -> str:
+    """Return where ``push`` puts an image, ``host[:port]/namespace/NAME:TAG``: what to pull."""
+    host, _slash, namespace = registry.strip("/").partition("/")
+    return f"{host}/{namespace or 'slipway'}/{image.name}:{image.tag.rpartition(':')[2]}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Blob:
     path: Path
@@ -320,20 +326,33 @@ def _connected(host: str, repository: str, user: str, password: Secret | None) -
             client.open()
             yield client
         except requests.exceptions.SSLError as error:
-            raise ConnectError(
-                _("The registry {registry} can't be trusted").format(registry=host),
-                _words(error),
-                _(
-                    "If it has a certificate of your company's own authority, "
-                    "add that authority to this computer's trusted ones."
-                ),
-            ) from error
+            raise _untrusted(host, error) from error
         except requests.exceptions.RequestException as error:
             raise ConnectError(
                 _("The registry {registry} can't be reached").format(registry=host),
                 _words(error),
                 _("Check its address, that it runs, and that no firewall or proxy stands between."),
             ) from error
+
+
+def _untrusted(host: str, error: requests.exceptions.SSLError) -> ConnectError:
+    if isinstance(_cause(error), ssl.SSLCertVerificationError):
+        return ConnectError(
+            _("The registry {registry} can't be trusted").format(registry=host),
+            _words(error),
+            _(
+                "If it has a certificate of your company's own authority, add that authority to "
+                "this computer's trusted ones, or name its file in SSL_CERT_FILE."
+            ),
+        )
+    return ConnectError(
+        _("The registry {registry} can't be spoken to over TLS").format(registry=host),
+        _words(error),
+        _(
+            "Give the registry a certificate: like Docker, Slipway sends images and passwords "
+            "over plain HTTP to this computer's own addresses only."
+        ),
+    )
 
 
 def _check_address(registry: str) -> None:
