@@ -29,7 +29,7 @@ class DockerCli:
         return Command((self.path, *socket, *arguments), sudo=self.sudo)
 
     def with_secrets(self, lines: bytes, *arguments: str) -> Command:
-        """Return a docker command that gets secrets by stdin (``NAME=BASE64`` lines)."""
+        """Return a docker command that gets secrets by stdin (``NAME BASE64`` lines)."""
         words = self.command(*arguments).argv
         if not lines:
             return Command(words, sudo=self.sudo)

@@ -81,7 +81,7 @@ class ContainerSpec:
         if self.user:
             words += ["--user", self.user]
         lines = "".join(
-            f"{key}={base64.b64encode(secrets[key].reveal().encode()).decode()}\n"
+            f"{key} {base64.b64encode(secrets[key].reveal().encode()).decode()}\n"
             for key in self.secrets
         )
         return cli.with_secrets(lines.encode(), *words, self.image, *self.args)
