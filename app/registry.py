@@ -199,18 +199,13 @@ class _Client:
     def _upload(
         self, blob: _Blob, before: int, total: int, on_bytes: OnBytes, cancel: CancelToken
     ) -> None:
-        for attempt in (1, 2):
-            cancel.check()
-            url = self._upload_url(blob)
-            with blob.path.open("rb") as file:
-                body = _Body(file, blob.size, before, total, on_bytes, cancel)
-                answer = self._send("PUT", url, data=body, content_type="application/octet-stream")
-            if _succeeded(answer):
-                return
-            # A token may run out during a long upload; a body can't be sent twice as it is.
-            if answer.status_code != requests.codes.unauthorized or attempt == 2:
-                raise self._refused(answer, _("The registry did not take a layer"))
-            self._log_in(answer)
+        cancel.check()
+        url = self._upload_url(blob)
+        with blob.path.open("rb") as file:
+            body = _Body(file, blob.size, before, total, on_bytes, cancel)
+            answer = self._send("PUT", url, data=body, content_type="application/octet-stream")
+        if not _succeeded(answer):
+            raise self._refused(answer, _("The registry did not take a layer"))
 
     def _upload_url(self, blob: _Blob) -> str:
         answer = self._request("POST", self._url("blobs/uploads/"))
