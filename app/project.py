@@ -164,7 +164,7 @@ def open_project(
 
 def go_problem(text: str, toolchain: Toolchain) -> SlipwayError | None:
     """Return the error that go's own words stand for, or None if they name no known one."""
-    if match := re.search(r"requires go ?>= ?(\S+)|download (go1\S+) for", text):
+    if match := re.search(r"requires go ?>= ?(\S+)|download (go1[^\s:]+)", text):
         return _too_old(match.group(1) or match.group(2).removeprefix("go"), toolchain, text)
     for pattern, title, hint in _problems():
         if re.search(pattern, text):

@@ -14,7 +14,7 @@ from app.errors import Cancelled
 from app.processes import LONGEST_LINE, LineSplitter, run_process
 from app.transport import CancelToken
 
-posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and sh are POSIX")
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX only: signals and sh")
 
 
 def python(code: str) -> list[str]:

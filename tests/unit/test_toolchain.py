@@ -11,7 +11,7 @@ from app import toolchain as module
 from app.errors import ToolchainError
 from app.toolchain import Toolchain, find_toolchain, version_tuple
 
-posix_only = pytest.mark.skipif(os.name != "posix", reason="needs an executable script")
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX only: an executable script")
 
 
 @pytest.fixture(scope="module")
