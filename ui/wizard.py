@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QMainWindow,
+    QMenu,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from app.errors import SlipwayError
+from app.history import History
 from app.i18n import _
+from app.layout import package_version
+from app.transport import Secret
+from ui.draft import Draft
+from ui.jobs import Visit
+from ui.pages.deploy import DeployPage
 from ui.pages.page import Page
+from ui.pages.review import ReviewPage
+from ui.run import Access, Task, plan_task, recover_task, resume_task
+from ui.theme import theme
 from ui.widgets.basics import button, label
+from ui.widgets.question import Question, ask, tell_error
 from ui.widgets.side_bar import Entry, SideBar
-
-if TYPE_CHECKING:
-    from ui.draft import Draft
 
 CONTENT_WIDTH = 860
 
 
 class Wizard(QMainWindow):
-    """Leads through ``pages`` in order; one can go back, and forward while nothing is missing.
+    """Leads through ``pages``, then Review and Deploy; forward only while nothing is missing.
 
-    The page before the last is the commit page: from the last one there is no way back.
+    Review is the commit page: from Deploy there is no way back while a run is on.
+    ``show_history`` and ``show_server`` are emitted for the two other windows; ``other_windows``
+    returns those that are open.
     """
 
     page_changed = Signal(int)
+    show_history = Signal()
+    show_server = Signal()
 
-    def __init__(self, draft: Draft, pages: Sequence[Page]) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        pages: Sequence[Page],
+        history: History,
+        other_windows: Callable[[], Sequence[QWidget]] = tuple,
+    ) -> None:
         super().__init__()
         self.draft = draft
-        self.pages = tuple(pages)
+        self.history = history
+        self._other_windows = other_windows
+        self.review = ReviewPage(draft)
+        self.deploy = DeployPage(draft)
+        self.pages: tuple[Page, ...] = (*pages, self.review, self.deploy)
         self.index = 0
+        self._closing = False
         self.side_bar = SideBar(tuple(page.title for page in self.pages))
         self.side_bar.chosen.connect(self.go_to)
         self._stack = QStackedWidget()
@@ -48,14 +73,28 @@ class Wizard(QMainWindow):
         for frame in self._frames:
             self._stack.addWidget(frame)
         self.setCentralWidget(self._lay_out())
+        self._make_menus()
         self.setWindowTitle("Slipway")
-        self.resize(1120, 780)
+        self.resize(1140, 800)
         self.setMinimumSize(900, 600)
-        draft.changed.connect(self.refresh)
-        for page in self.pages:
-            page.changed.connect(self.refresh)
+        if geometry := draft.settings.geometry("wizard"):
+            self.restoreGeometry(QByteArray(geometry))
+        self._connect()
         self.page.enter()
         self.refresh()
+        self.page.focus_first()
+
+    def _connect(self) -> None:
+        self.draft.changed.connect(self.refresh)
+        for page in self.pages:
+            page.changed.connect(self.refresh)
+        self.review.take_back.connect(self._take_back)
+        self.review.finish.connect(self._finish)
+        self.deploy.show_server.connect(self.show_server)
+        self.deploy.start_over.connect(self._start_over)
+        self.deploy.idle.connect(self._run_over)
+
+    # What it looks like
 
     def _lay_out(self) -> QWidget:
         centre = QWidget()
@@ -69,12 +108,11 @@ class Wizard(QMainWindow):
         self._bar = QFrame()
         self._bar.setProperty("role", "bar")
         row = QHBoxLayout(self._bar)
-        row.setContentsMargins(24, 12, 24, 12)
+        row.setContentsMargins(32, 12, 24, 12)
         row.setSpacing(10)
         self._reason = label(role="small")
         row.addWidget(self._reason, 1)
         self.back_button = button(_("&Back"), self.back)
-        self.back_button.setShortcut(QKeySequence("Alt+Left"))
         self.next_button = button(_("&Next"), self.next, role="primary")
         self.next_button.setDefault(True)
         row.addWidget(self.back_button)
@@ -82,6 +120,46 @@ class Wizard(QMainWindow):
         down.addWidget(self._bar)
         across.addLayout(down, 1)
         return centre
+
+    def _make_menus(self) -> None:
+        standard = QKeySequence.StandardKey
+        file = self.menuBar().addMenu(_("&File"))
+        self._add_action(file, _("&Open project…"), "folder", self._ask_folder, standard.Open)
+        self._add_action(
+            file, _("Open slipway.&toml…"), "file", self._ask_profile, QKeySequence("Ctrl+Shift+O")
+        )
+        file.addSeparator()
+        self._add_action(file, _("&Save slipway.toml"), "save", self.save, standard.Save)
+        self._add_action(
+            file, _("Save slipway.toml &as…"), "", self._ask_save, QKeySequence("Ctrl+Shift+S")
+        )
+        file.addSeparator()
+        self._add_action(file, _("&Quit"), "", self.close, standard.Quit)
+        view = self.menuBar().addMenu(_("&View"))
+        self._add_action(
+            view, _("&History…"), "history", self.show_history.emit, QKeySequence("Ctrl+H")
+        )
+        self._server_action = self._add_action(
+            view, _("&Server…"), "server", self.show_server.emit, QKeySequence("Ctrl+R")
+        )
+
+    def _add_action(
+        self,
+        menu: QMenu,
+        text: str,
+        icon: str,
+        slot: Callable[[], object],
+        keys: QKeySequence | QKeySequence.StandardKey,
+    ) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(keys)
+        if icon:
+            theme().set_icon(action, icon)
+        action.triggered.connect(slot)
+        menu.addAction(action)
+        return action
+
+    # Where one is
 
     @property
     def page(self) -> Page:
@@ -106,9 +184,7 @@ class Wizard(QMainWindow):
 
     def go_to(self, index: int) -> None:
         """Show a page, if the way there is open."""
-        if index == self.index or self.index == self.last:
-            return
-        if index <= self.reachable():
+        if index != self.index and index <= self.reachable() and not self.deploy.busy:
             self._show(index)
 
     def back(self) -> None:
@@ -118,7 +194,11 @@ class Wizard(QMainWindow):
 
     def next(self) -> None:
         """Show the next page; from Review this starts the deployment."""
-        if self.index < self.last and self.complete(self.index):
+        if self.index == self.last or not self.complete(self.index):
+            return
+        if self.page is self.review:
+            self._deploy()
+        else:
             self._show(self.index + 1)
 
     def _show(self, index: int) -> None:
@@ -137,22 +217,176 @@ class Wizard(QMainWindow):
         """Show what is done, what is open, and whether one can go on."""
         reachable = self.reachable()
         self.side_bar.show_entries(tuple(self._entry(i, reachable) for i in range(len(self.pages))))
-        deploying = self.index == self.last
+        deploying = self.page is self.deploy
         self._bar.setVisible(not deploying)
-        self.back_button.setEnabled(0 < self.index < self.last)
-        self.next_button.setText(_("&Deploy") if self.index == self.last - 1 else _("&Next"))
-        missing = [p for p in self.page.problems() if p.blocking]
+        self.back_button.setEnabled(self.index > 0)
+        self.next_button.setText(_("&Deploy") if self.page is self.review else _("&Next"))
+        missing = [problem for problem in self.page.problems() if problem.blocking]
         self.next_button.setEnabled(not missing)
         self._reason.setText(missing[0].text if missing else "")
+        self._server_action.setEnabled(self.draft.target is not None and not self.deploy.busy)
+        name = self.draft.request.name
+        self.setWindowTitle(f"{name} – Slipway" if name else "Slipway")
 
     def _entry(self, index: int, reachable: int) -> Entry:
         page = self.pages[index]
         if index == self.index:
             return Entry("current", page.note, page.busy)
-        if index > reachable or self.index == self.last:
-            done = self.index == self.last
-            return Entry("done" if done else "locked", page.note, page.busy)
-        return Entry("done" if self.complete(index) else "open", page.note, page.busy)
+        if self.deploy.busy or index > reachable:
+            return Entry("locked", page.note, page.busy)
+        done = index < self.last - 1 and self.complete(index)
+        return Entry("done" if done else "open", page.note, page.busy)
+
+    # Runs
+
+    def access(self) -> Access:
+        """Return the way to the draft's server."""
+        draft = self.draft
+        if draft.target is None:
+            raise RuntimeError("no server was named")
+        visit = Visit(
+            draft.request, draft.target, draft.credentials, draft.known_hosts, draft.passwords
+        )
+        return Access(visit, draft.transport)
+
+    def _registry_password(self) -> Callable[[], Secret | None]:
+        docker, store = self.draft.request.deploy.docker, self.draft.passwords
+        if not (docker.registry and docker.registry_user):
+            return lambda: None
+        return lambda: store.get_secret(f"registry/{docker.registry}", docker.registry_user)
+
+    def _deploy(self) -> None:
+        plan = self.draft.plan
+        if plan is None:
+            return
+        package = self.draft.package
+        self._run(
+            plan_task(
+                plan,
+                self.draft.request,
+                self.access(),
+                self.history,
+                version=package_version(package) if package else "",
+                secrets=dict(self.draft.secrets),
+                registry_password=self._registry_password(),
+            )
+        )
+
+    def _take_back(self) -> None:
+        facts = self.draft.facts
+        if facts is not None:
+            self._run(recover_task(self.draft.request, facts, self.access(), self.history))
+
+    def _finish(self) -> None:
+        facts = self.draft.facts
+        if facts is not None:
+            self._run(
+                resume_task(
+                    self.draft.request,
+                    facts,
+                    self.draft.package,
+                    self.access(),
+                    self.history,
+                    dict(self.draft.secrets),
+                    self._registry_password(),
+                )
+            )
+
+    def _run(self, task: Task) -> None:
+        self.deploy.begin(task)
+        self._show(self.last)
+
+    def _run_over(self) -> None:
+        self.refresh()
+        if self._closing:
+            self.close()
+
+    def _start_over(self) -> None:
+        self.draft.look_again()
+        self.go_to(self.last - 1)
+
+    # Files
+
+    def _ask_folder(self) -> None:
+        start = str(self.draft.request.project.path.parent)
+        name = QFileDialog.getExistingDirectory(self, _("Open a Go project"), start)
+        if name:
+            self.open(Path(name))
+
+    def _ask_profile(self) -> None:
+        start = str(self.draft.request.project.path)
+        kinds = _("Profiles (*.toml)")
+        name, _kind = QFileDialog.getOpenFileName(self, _("Open slipway.toml"), start, kinds)
+        if name:
+            self.open(Path(name))
+
+    def open(self, path: Path) -> None:
+        """Begin anew with a project's folder or a slipway.toml."""
+        if self.deploy.busy:
+            return
+        if self.index:
+            self._show(0)
+        self.draft.open(path)
+
+    def save(self) -> None:
+        """Write slipway.toml where it was read from, or ask where."""
+        if self.draft.profile_path is None:
+            self._ask_save()
+        else:
+            self._save_as(self.draft.profile_path)
+
+    def _ask_save(self) -> None:
+        start = self.draft.profile_path or self.draft.request.project.path / "slipway.toml"
+        kinds = _("Profiles (*.toml)")
+        name, _kind = QFileDialog.getSaveFileName(self, _("Save slipway.toml"), str(start), kinds)
+        if name:
+            self._save_as(Path(name))
+
+    def _save_as(self, path: Path) -> None:
+        try:
+            self.draft.save(path)
+        except SlipwayError as error:
+            tell_error(self, error)
+
+    # The end
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.deploy.busy:
+            event.ignore()
+            if not self._closing:
+                self._ask_to_close()
+            return
+        for window in self._other_windows():
+            if not window.close():
+                event.ignore()
+                return
+        self.draft.settings.remember_geometry("wizard", bytes(self.saveGeometry().data()))
+        self.draft.close()
+        event.accept()
+
+    def _ask_to_close(self) -> Question:
+        run = self.deploy.run
+        if run is not None and run.can_cancel:
+            text = _("Slipway puts back what was there before, and closes as soon as that is done.")
+            action = _("&Cancel it and close")
+            return ask(
+                self, _("A run is under way"), text, action, self._cancel_and_close, _("&Go on")
+            )
+        text = _("What was there before is being put back. Slipway can close once that is done.")
+        return ask(
+            self, _("A run is under way"), text, _("Close &when done"), self._close_when_done,
+            _("&Stay open"),
+        )  # fmt: skip
+
+    def _cancel_and_close(self) -> None:
+        if self.deploy.run is not None:
+            self.deploy.run.cancel()
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        self._closing = True
+        if not self.deploy.busy:
+            self.close()
 
 
 def _frame(page: Page) -> QWidget:

@@ -12,7 +12,6 @@ from ui.widgets.form import Field
 
 if TYPE_CHECKING:
     from app.plan import Problem
-
     from ui.draft import Draft
 
 

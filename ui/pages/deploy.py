@@ -1,0 +1,177 @@
+"""Watching the run: steps, log, Cancel, Roll back, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QHBoxLayout
+
+from app.errors import Problem
+from app.i18n import _
+from app.request import DeployRequest
+from ui.pages.page import Page
+from ui.report import run_report
+from ui.run import Run, RunState, Task
+from ui.widgets.amounts import duration_text
+from ui.widgets.basics import button, label
+from ui.widgets.outcome import say_outcome
+from ui.widgets.run_view import RunView
+
+if TYPE_CHECKING:
+    from ui.draft import Draft
+
+
+class DeployPage(Page):
+    """Runs what it is given by ``begin`` and shows it; ``idle`` when nothing is under way."""
+
+    icon = "deploy"
+    wide = True
+    scrolls = False
+    show_server = Signal()
+    start_over = Signal()
+    idle = Signal()
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self.run: Run | None = None
+        self.view = RunView()
+        self.body.addWidget(self.view, 1)
+        self.body.addLayout(self._bottom_row())
+        self._clock = QTimer(self)
+        self._clock.setInterval(500)
+        self._clock.timeout.connect(self._show_time)
+        self._copy = button(_("Copy &report"), self.copy_report, "copy")
+        self._open = button(_("Open in &browser"), self._open_browser, "globe")
+        for each in (self._open, self._copy):
+            self.notice.buttons.addWidget(each)
+        self.notice.buttons.addStretch(1)
+
+    def _bottom_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        self._time = label(role="muted", wrap=False)
+        row.addWidget(self._time)
+        row.addStretch(1)
+        self.roll_back_button = button(_("&Roll back"), self._roll_back, "rollback")
+        self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
+        self.server_button = button(_("Show &server"), self.show_server.emit, "server")
+        self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
+        for each in (
+            self.server_button,
+            self.again_button,
+            self.roll_back_button,
+            self.cancel_button,
+        ):
+            row.addWidget(each)
+        return row
+
+    @property
+    def title(self) -> str:
+        return _("Deploy")
+
+    @property
+    def lead(self) -> str:
+        return self.run.task.title if self.run is not None else ""
+
+    @property
+    def busy(self) -> bool:
+        return self.run is not None and self.run.running
+
+    def problems(self) -> tuple[Problem, ...]:
+        return ()
+
+    def begin(self, task: Task) -> None:
+        """Run a task."""
+        if self.run is not None:
+            self.run.deleteLater()
+        self.run = Run(task, self)
+        self.run.happened.connect(self.view.take)
+        self.run.changed.connect(self.refresh)
+        self.view.show_rows(task.rows)
+        self.view.log.suggest_name(f"{self.draft.request.name}.log")
+        self._lead.setText(self.lead)
+        self.run.start()
+        self._clock.start()
+
+    def refresh(self) -> None:
+        """Show what can be done now, and how it ended."""
+        run = self.run
+        if run is None:
+            return
+        self.cancel_button.setVisible(run.running)
+        self.cancel_button.setEnabled(run.can_cancel)
+        self.cancel_button.setText(
+            _("Cancelling…") if run.state is RunState.CANCELLING else _("&Cancel")
+        )
+        self.roll_back_button.setVisible(not run.running)
+        self.roll_back_button.setEnabled(run.can_roll_back)
+        for each in (self.server_button, self.again_button):
+            each.setVisible(run.state is RunState.ENDED)
+        self._show_end(run)
+        self._show_time()
+        self.changed.emit()
+        if not run.running:
+            self._clock.stop()
+            self.idle.emit()
+
+    def _show_end(self, run: Run) -> None:
+        ended = run.state is RunState.ENDED
+        if ended and run.outcome is not None:
+            say_outcome(self.notice, run.outcome, run.error, run.task.title)
+        else:
+            self.notice.clear()
+        served = ended and run.outcome is not None and run.outcome.value == "succeeded"
+        self._open.setVisible(served and bool(browser_url(self.draft.request)))
+        self._copy.setVisible(ended)
+
+    def _show_time(self) -> None:
+        if self.run is None:
+            return
+        words = {
+            RunState.READY: "",
+            RunState.RUNNING: _("Running for {time}"),
+            RunState.CANCELLING: _("Cancelling, and putting back what was there before: {time}"),
+            RunState.ROLLING_BACK: _("Rolling back for {time}"),
+            RunState.ENDED: _("Took {time}"),
+        }[self.run.state]
+        self._time.setText(words.format(time=duration_text(self.run.seconds)))
+
+    def _cancel(self) -> None:
+        if self.run is not None:
+            self.run.cancel()
+
+    def _roll_back(self) -> None:
+        if self.run is not None:
+            self.run.roll_back()
+            self._clock.start()
+
+    def _open_browser(self) -> None:
+        QDesktopServices.openUrl(QUrl(browser_url(self.draft.request)))
+
+    def copy_report(self) -> None:
+        """Put how it ended and the log on the clipboard."""
+        if self.run is not None:
+            QGuiApplication.clipboard().setText(run_report(self.run, self.view.log.all_lines))
+
+    def focus_first(self) -> None:
+        """Begin at Cancel while it runs, at the steps afterwards."""
+        (self.cancel_button if self.busy else self.view.steps).setFocus()
+
+
+def browser_url(request: DeployRequest) -> str:
+    """Return where the service answers as seen from this desktop, "" if that isn't known.
+
+    ``localhost`` in the health check is the server itself: its address takes that place.
+    """
+    url = request.deploy.health.http
+    if not url or not request.targets:
+        return ""
+    parts = urlsplit(url)
+    target = request.targets[0]
+    if parts.hostname not in ("localhost", "127.0.0.1", "::1") or target.transport == "local":
+        return url
+    host = f"[{target.address}]" if ":" in target.address else target.address
+    return parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()

@@ -1,0 +1,158 @@
+"""The commit page: what will change, every command, the interruption, the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from app.errors import Problem
+from app.i18n import _
+from ui.pages.page import Page
+from ui.widgets.basics import Card, Notice, Spinner, button, label
+from ui.widgets.plan_view import PlanView
+
+if TYPE_CHECKING:
+    from ui.draft import Draft
+
+
+class ReviewPage(Page):
+    """Makes the plan and shows it; ``take_back`` and ``finish`` ask about an interrupted run."""
+
+    icon = "review"
+    fields = ("plan", "run")
+    take_back = Signal()
+    finish = Signal()
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self._shown = False
+        self._interrupted = Notice()
+        self._interrupted.buttons.addWidget(
+            button(_("Take it &back…"), self.take_back.emit, "rollback")
+        )
+        self._finish = button(_("&Finish it…"), self.finish.emit, "play")
+        self._interrupted.buttons.addWidget(self._finish)
+        self._interrupted.buttons.addStretch(1)
+        self.body.addWidget(self._interrupted)
+        self._waiting = Card()
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        self._spinner = Spinner(20)
+        row.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignTop)
+        self._words = label()
+        row.addWidget(self._words, 1)
+        self._again = button(_("Try &again"), self._make_again, "refresh")
+        row.addWidget(self._again, 0, Qt.AlignmentFlag.AlignTop)
+        self._waiting.body.addLayout(row)
+        self.body.addWidget(self._waiting)
+        self.view = PlanView()
+        self.body.addWidget(self.view)
+
+    @property
+    def title(self) -> str:
+        return _("Review")
+
+    @property
+    def lead(self) -> str:
+        return _("Nothing has been changed yet. What stands here is what Deploy does.")
+
+    @property
+    def note(self) -> str:
+        plan = self.draft.plan
+        return _("nothing to do") if plan is not None and plan.empty else ""
+
+    @property
+    def busy(self) -> bool:
+        return self._shown and self.draft.planning.running
+
+    def problems(self) -> tuple[Problem, ...]:
+        found = super().problems()
+        if any(problem.blocking for problem in found):
+            return found
+        plan = self.draft.plan
+        if plan is None:
+            error = self.draft.planning.error
+            return (*found, Problem("plan", error.title if error else self._waiting_for()))
+        if plan.empty:
+            return (*found, Problem("plan", _("There is nothing to deploy.")))
+        return found
+
+    def enter(self) -> None:
+        self._shown = True
+        self.draft.make_plan()
+        super().enter()
+
+    def leave(self) -> None:
+        self._shown = False
+
+    def refresh(self) -> None:
+        # What this page waits for is said in its own place, not in the box of problems.
+        facts = self.draft.facts
+        interrupted = facts.records.interrupted if facts else None
+        self._finish.setVisible(interrupted is not None and not interrupted.undoing)
+        others = [
+            problem
+            for problem in super().problems()
+            if problem.field != "plan" and not (interrupted and problem.field == "run")
+        ]
+        self._say(others)
+        if interrupted is not None:
+            done = "\n".join(f"✓ {title}" for title in interrupted.done)
+            under_way = interrupted.under_way
+            self._interrupted.say(
+                "warning",
+                _("“{title}” by {by} was interrupted.").format(
+                    title=interrupted.title, by=interrupted.by
+                ),
+                "\n".join(
+                    part
+                    for part in (
+                        done and _("Done:\n{steps}").format(steps=done),
+                        under_way and _("Under way: {step}").format(step=under_way),
+                        _("Take it back, or finish it, before something new is deployed."),
+                    )
+                    if part
+                ),
+            )
+        else:
+            self._interrupted.clear()
+        self._show_state(blocked=any(problem.blocking for problem in super().problems()))
+
+    def _say(self, problems: list[Problem]) -> None:
+        error = self.draft.planning.error
+        if error is not None:
+            self.notice.say_error(error)
+        elif problems:
+            words = [" ".join(part for part in (p.text, p.hint) if part) for p in problems]
+            self.notice.say("error", words[0], "\n".join(words[1:]))
+        else:
+            self.notice.clear()
+
+    def _show_state(self, *, blocked: bool) -> None:
+        plan = self.draft.plan
+        failed = self.draft.planning.error is not None or blocked
+        self._waiting.setVisible(plan is None)
+        self._spinner.setVisible(not failed)
+        self._again.setVisible(failed)
+        self._words.setText(_("The plan could not be made.") if failed else self._waiting_for())
+        self.view.show_plan(plan)
+
+    def _waiting_for(self) -> str:
+        if self.draft.building.running:
+            return _("Waiting for the build to finish…")
+        if self.draft.connecting.running:
+            return _("Connecting to the server…")
+        return _("Comparing with what runs on the server now…")
+
+    def _make_again(self) -> None:
+        self.draft.look_again()
+        self.draft.make_plan()
+
+    def focus_first(self) -> None:
+        """Let the reader begin at the top: Deploy is one Tab away from the last step."""
+        for widget in self.findChildren(QWidget):
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(self):
+                widget.setFocus(Qt.FocusReason.OtherFocusReason)
+                return

@@ -1,0 +1,48 @@
+"""How a run ended, in words."""
+
+from __future__ import annotations
+
+from app.errors import SlipwayError
+from app.events import Outcome
+from app.i18n import _
+from ui.widgets.basics import Notice, Tone
+
+
+def outcome_text(outcome: Outcome | None) -> str:
+    """Return how a run ended in two or three words."""
+    if outcome is None:
+        return _("interrupted")
+    return {
+        Outcome.SUCCEEDED: _("succeeded"),
+        Outcome.FAILED_RESTORED: _("failed, old version serves"),
+        Outcome.FAILED_NOT_RESTORED: _("failed, not restored"),
+        Outcome.CANCELLED: _("cancelled"),
+        Outcome.ROLLED_BACK: _("rolled back"),
+    }[outcome]
+
+
+def outcome_tone(outcome: Outcome | None) -> Tone:
+    """Return how loudly an outcome is told."""
+    tones: dict[Outcome | None, Tone] = {
+        Outcome.SUCCEEDED: "success",
+        Outcome.FAILED_RESTORED: "error",
+        Outcome.FAILED_NOT_RESTORED: "error",
+        Outcome.CANCELLED: "info",
+        Outcome.ROLLED_BACK: "info",
+    }
+    return tones.get(outcome, "warning")
+
+
+def say_outcome(notice: Notice, outcome: Outcome, error: SlipwayError | None, title: str) -> None:
+    """Say how a run ended: what happened, why, what to do next."""
+    heading, lead = {
+        Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), title),
+        Outcome.FAILED_RESTORED: (_("It failed; what ran before still runs"), ""),
+        Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
+        Outcome.CANCELLED: (_("Cancelled; what ran before still runs"), ""),
+        Outcome.ROLLED_BACK: (_("Rolled back; what ran before runs again"), ""),
+    }[outcome]
+    parts = [lead]
+    if error is not None:
+        parts += [error.title, error.detail, error.hint]
+    notice.say(outcome_tone(outcome), heading, "\n".join(part for part in parts if part))
