@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from app.credentials import Credentials, KnownHosts
 from app.docker_facts import DockerFacts, free_bytes, read_docker
-from app.errors import ConnectError
+from app.errors import AuthError, ConnectError
 from app.i18n import _
 from app.process_facts import ProcessFacts, default_root, read_process
 from app.releases import Records, Release, State, parse_lock, read_journal
@@ -78,32 +78,39 @@ def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -
 
 
 def probe(transport: Transport, request: DeployRequest, target: Target) -> HostFacts:
-    """Read the machine's facts in one round trip; raises ConnectError for one that isn't POSIX."""
-    kind = request.deploy.kind
-    sudo = kind != "process" and transport.sudo in ("nopasswd", "password")
-    root = wanted_root(request, transport.sudo)
-    command = Command(("sh", Script("facts.sh"), root, request.name, kind), sudo=sudo)
-    result = transport.run(command, timeout=60)
-    facts = read_facts(result, request, target, sudo=sudo, sudo_wanted=transport.sudo == "ask")
-    if kind == "process":
-        return facts_with_process(facts, transport)
-    return facts
+    """Read the machine's facts in one round trip; raises ConnectError for one that isn't POSIX.
+
+    An account whose sudo refuses it, but which may use Docker, is taken as it is.
+    """
+    if request.deploy.kind == "process":
+        facts = _look(transport, request, target, sudo=False)
+        return replace(facts, process=read_process(transport, facts.root))
+    if transport.sudo not in ("nopasswd", "password"):
+        return _look(transport, request, target, sudo=False)
+    try:
+        return _look(transport, request, target, sudo=True)
+    except AuthError:
+        facts = _look(transport, request, target, sudo=False)
+        if facts.docker is None or facts.docker.problem:
+            raise
+        return facts
 
 
-def wanted_root(request: DeployRequest, sudo: str) -> str:
+def _look(transport: Transport, request: DeployRequest, target: Target, *, sudo: bool) -> HostFacts:
+    root = wanted_root(request, is_root=sudo or transport.sudo == "root")
+    argv = ("sh", Script("facts.sh"), root, request.name, request.deploy.kind)
+    result = transport.run(Command(argv, sudo=sudo), timeout=60)
+    wanted = not sudo and transport.sudo in ("ask", "password")
+    return read_facts(result, request, target, sudo=sudo, sudo_wanted=wanted)
+
+
+def wanted_root(request: DeployRequest, *, is_root: bool) -> str:
     """Return ``<root>/<name>``: what the user says, else /opt, else the account's own folder."""
     if request.deploy.root:
         return f"{request.deploy.root.rstrip('/')}/{request.name}"
     if request.deploy.kind == "process":
         return f"{default_root()}/{request.name}"
-    if sudo in ("root", "nopasswd", "password"):
-        return f"/opt/{request.name}"
-    return f"~/.local/share/slipway/{request.name}"
-
-
-def facts_with_process(facts: HostFacts, transport: Transport) -> HostFacts:
-    """Add what the supervisor of the process kind says."""
-    return replace(facts, process=read_process(transport, facts.root))
+    return f"/opt/{request.name}" if is_root else f"~/.local/share/slipway/{request.name}"
 
 
 def read_facts(

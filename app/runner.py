@@ -413,6 +413,11 @@ def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) 
     )
 
 
+def interrupted_plan(request: DeployRequest, facts: HostFacts) -> Plan:
+    """Return the plan of the interrupted run that was found; raises as ``find_interrupted``."""
+    return plan_of(find_interrupted(facts), request, facts)
+
+
 def find_interrupted(facts: HostFacts) -> Interrupted:
     """Return the interrupted run that was found; raises SlipwayError if none was.
 

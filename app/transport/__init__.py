@@ -6,7 +6,7 @@ import shlex
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -83,19 +83,29 @@ class Command:
         return " ".join((["sudo"] if self.sudo else []) + words)
 
 
+def unmasked(text: str) -> str:
+    """Return a text as it is."""
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended: its exit code and all it printed."""
+    """How a command ended: its exit code and all it printed.
+
+    ``stdout`` and ``stderr`` are exactly what was printed, for whoever reads facts from them; what
+    is shown to people goes through ``mask``, as ``tail`` does.
+    """
 
     command: Command
     exit_code: int
-    stdout: str
-    stderr: str
+    stdout: str = field(repr=False)
+    stderr: str = field(repr=False)
+    mask: Callable[[str], str] = field(default=unmasked, repr=False, compare=False)
 
     def tail(self, count: int = 10) -> str:
-        """Return the last lines, those of stderr if there are any."""
+        """Return the last lines, those of stderr if there are any, secrets masked."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return "\n".join(lines[-count:])
+        return self.mask("\n".join(lines[-count:]))
 
     def check(self, title: str, hint: str = "") -> CommandResult:
         """Return itself, or raise CommandFailed with ``title`` if the exit code is not 0."""

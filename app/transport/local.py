@@ -23,6 +23,7 @@ from app.transport import (
     OnBytes,
     OnLine,
     Secret,
+    Sudo,
     ignore_bytes,
     ignore_line,
 )
@@ -44,6 +45,13 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self._may_sudo = False
+
+    @property
+    def sudo(self) -> Sudo:
+        """How root's rights are had here."""
+        if _is_root():
+            return "root"
+        return "nopasswd" if shutil.which("sudo") else "none"
 
     def open(self) -> None:
         """Do nothing: it is always there."""
@@ -85,7 +93,7 @@ class LocalTransport:
             take("stderr", result.stderr)
         # A death by signal as every shell tells it, and so as over SSH.
         code = 128 - result.exit_code if result.exit_code < 0 else result.exit_code
-        return CommandResult(command, code, mask(result.stdout), mask(result.stderr))
+        return CommandResult(command, code, result.stdout, result.stderr, mask)
 
     def put(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from app.processes import LineSplitter
-from app.transport import MASK, Command, OnLine, Secret
+from app.transport import MASK, Command, CommandResult, OnLine, Secret
 
 # A log that is followed for days must not fill the memory: a result keeps the last so many
 # characters of each stream.
@@ -46,7 +46,7 @@ class Output:
     """Both streams of a command: lines are reported at once, the text is kept for the result."""
 
     def __init__(self, mask: Mask, on_line: OnLine) -> None:
-        self._mask = mask
+        self.mask = mask
         self._on_line = on_line
         self._splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
         self._kept: dict[str, deque[str]] = {"stdout": deque(), "stderr": deque()}
@@ -57,11 +57,16 @@ class Output:
         text, lines = self._splitters[source].feed(data, final=final)
         self._keep(source, text)
         for line in lines:
-            self._on_line(source, self._mask(line))
+            self._on_line(source, self.mask(line))
 
     def text(self, source: Source) -> str:
-        """Return what a stream said so far, masked."""
-        return self._mask("".join(self._kept[source]))
+        """Return what a stream said so far, as it was said."""
+        return "".join(self._kept[source])
+
+    def result(self, command: Command, exit_code: int) -> CommandResult:
+        """Return how the command ended."""
+        out, err = self.text("stdout"), self.text("stderr")
+        return CommandResult(command, exit_code, out, err, self.mask)
 
     def _keep(self, source: Source, text: str) -> None:
         if not text:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from app import transport
 from app.credentials import Credentials, KnownHosts
 from app.errors import AuthError, CommandFailed, ConnectionLost, SlipwayError
 from app.i18n import _
@@ -59,12 +60,15 @@ class SshTransport:
         self._connection: Connection | None = None
 
     @property
-    def sudo(self) -> SudoMode:
+    def sudo(self) -> transport.Sudo:
         """What becoming root takes there; costs one round trip when first asked.
 
-        ``password``: sudo is there and wants one; whether the user has the right shows then.
+        ``password``: sudo is there and wants one, which is known; whether the user has the right
+        shows when it is used.
         """
-        return self._sudo().mode
+        mode = self._sudo().mode
+        known = self._credentials.sudo_password or self._credentials.password
+        return "ask" if mode == "password" and known is None else mode
 
     def open(self) -> None:
         """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""
@@ -92,7 +96,9 @@ class SshTransport:
             cancel,
             timeout,
         )
-        return CommandResult(command, code, output.text("stdout"), output.text("stderr"))
+        return CommandResult(
+            command, code, output.text("stdout"), output.text("stderr"), output.mask
+        )
 
     def put(
         self,
@@ -279,7 +285,9 @@ class SshTransport:
 
         code = self._converse(take, reading.pieces(), output, cancel, FOREVER, report)
         report()
-        result = CommandResult(take, code, output.text("stdout"), output.text("stderr"))
+        result = CommandResult(
+            take, code, output.text("stdout"), output.text("stderr"), output.mask
+        )
         _check_received(result, dest)
         if result.stdout.strip() != reading.sha256:
             raise SlipwayError(
@@ -333,7 +341,9 @@ def _check_received(result: CommandResult, dest: str) -> None:
 
 
 def _out_of_time(command: Command, output: Output, timeout: float) -> CommandFailed:
-    result = CommandResult(command, TIMED_OUT, output.text("stdout"), output.text("stderr"))
+    result = CommandResult(
+        command, TIMED_OUT, output.text("stdout"), output.text("stderr"), output.mask
+    )
     return CommandFailed(
         _("A command did not end within {seconds:.0f} s and was ended.").format(seconds=timeout),
         result,
