@@ -18,13 +18,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app import profile
 from app.build import warnings
 from app.credentials import Credentials, KnownHosts, PasswordStore
-from app.errors import Problem, ProfileError, UntrustedHost
+from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
 from app.events import Stream
 from app.host import MACHINES, HostFacts
 from app.i18n import _
-from app.plan import Package, Plan, readiness
+from app.plan import Plan, readiness
 from app.project import GoProject
 from app.request import DeployRequest, Target
+from app.step import Package
 from app.toolchain import Toolchain
 from app.transport import Secret, Transport
 from ui import jobs
@@ -37,6 +38,7 @@ SETTLE = 500  # milliseconds without a change before background work starts
 KEPT_LINES = 5000
 KEPT_BUILDS = 2
 PROFILE = "slipway.toml"
+THIS_COMPUTER = Target("localhost", transport="local")
 
 
 class Draft(QObject):
@@ -72,9 +74,11 @@ class Draft(QObject):
         self.planning = self._task(self._planned)
         self.unlocking = self._task(self._secrets_read)
         self.keeping = self._task(self._tell)
+        self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
         self.connecting.drained.connect(self._take_questions)
         self._credentials: dict[Target, Credentials] = {}
+        self._keep: dict[Target, frozenset[str]] = {}
         self._secrets: dict[str, Secret] = {}
         self._platforms: dict[Target, str] = {}
         self._transport: Transport | None = None
@@ -248,6 +252,12 @@ class Draft(QObject):
             lambda emit, cancel: jobs.build(request, inspected, platform, folder, emit, cancel)
         )
 
+    def stop_build(self) -> None:
+        """End the build under way; it is not started again by itself until an answer changes."""
+        self.building.stop(
+            BuildError(_("The build was stopped."), hint=_("Choose Build again to start it anew."))
+        )
+
     def test_connection(
         self, credentials: Credentials | None = None, *, keep: frozenset[str] = frozenset()
     ) -> None:
@@ -258,8 +268,23 @@ class Draft(QObject):
         """
         if credentials is not None and self.target is not None:
             self._credentials[self.target] = credentials
+            self._keep[self.target] = self._keep.get(self.target, frozenset()) | keep
             self._disconnect()
-        self._look(keep=keep)
+        self._look()
+
+    def stop_connecting(self) -> None:
+        """End the attempt to connect."""
+        self.connecting.stop(
+            ConnectError(
+                _("The connection was stopped."), hint=_("Press Test connection to try it again.")
+            )
+        )
+
+    def read_ssh_hosts(self) -> None:
+        """Read the names that ~/.ssh/config knows, for suggestions."""
+        if self.ssh_hosts.state is TaskState.IDLE:
+            path = Path.home() / ".ssh" / "config"
+            self.ssh_hosts.start(lambda _emit, _cancel: jobs.ssh_hosts(path))
 
     def trust(self, error: UntrustedHost) -> None:
         """Trust the key that the user has confirmed, and connect again."""
@@ -369,11 +394,10 @@ class Draft(QObject):
         if names and service:
             self.unlocking.start(lambda _emit, _cancel: jobs.read_secrets(store, service, names))
 
-    def _look(
-        self, *, keep: frozenset[str] = frozenset(), trusted: UntrustedHost | None = None
-    ) -> None:
+    def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
             return
+        keep = self._keep.get(self.target, frozenset())
         visit = replace(self._visit(self.target), keep=keep, trusted=trusted)
         transport = self._transport
         self.planning.drop()
@@ -439,6 +463,7 @@ class Draft(QObject):
             found: Found = self.connecting.result
             self._transport = found.transport
             self._platforms[found.facts.target] = found.facts.platform
+            self._keep.pop(found.facts.target, None)
             self.settings.remember_target(found.facts.target)
             self._drop_package()
         elif self.connecting.state is TaskState.FAILED:

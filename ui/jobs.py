@@ -13,11 +13,12 @@ from app.credentials import Credentials, KnownHosts, PasswordStore, What
 from app.errors import ConnectionLost, NotReady, SlipwayError, UntrustedHost
 from app.host import HostFacts, connect, probe
 from app.i18n import _
-from app.plan import Package, Plan, make_plan, readiness
+from app.plan import Plan, make_plan, readiness
 from app.prepare import prepare
 from app.profile import load, loads
 from app.project import GoProject, git_revision, open_project, source_digest
 from app.request import DeployRequest, Target
+from app.step import Package
 from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken, Secret, Transport
 
@@ -120,6 +121,17 @@ def read_secrets(
     except SlipwayError:
         return {}  # the wizard asks for the values then
     return found
+
+
+def ssh_hosts(config: Path) -> tuple[str, ...]:
+    """Return the names of servers in an ssh configuration; patterns are none."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    lines = (line.replace("=", " ", 1).split() for line in text.splitlines())
+    names = (name for words in lines if words and words[0].lower() == "host" for name in words[1:])
+    return tuple(dict.fromkeys(name for name in names if not set(name) & set("*?!")))
 
 
 def inspect(request: DeployRequest, go_folder: Path | None, cancel: CancelToken) -> Inspected:

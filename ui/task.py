@@ -62,10 +62,11 @@ class Task(QObject):
         self._enter(TaskState.RUNNING)
         worker.start()
 
-    def cancel(self) -> None:
-        """Ask the job to end; the task is idle once it has."""
-        if self._worker is not None:
-            self._worker.cancel()
+    def stop(self, error: SlipwayError) -> None:
+        """End the job at the user's wish: the task has failed with ``error``."""
+        if self.running:
+            self._let_go()
+            self._enter(TaskState.FAILED, error=error)
 
     def drop(self) -> None:
         """Forget the result and whatever is under way."""

@@ -52,7 +52,7 @@ class Answer(QObject):
         super().__init__()
         self.key = key
         self.control = control
-        self._draft: Draft | None = None
+        self.draft: Draft | None = None
 
     @abstractmethod
     def read(self) -> Any:
@@ -64,15 +64,15 @@ class Answer(QObject):
 
     def tie(self, draft: Draft, parent: QObject) -> None:
         """Begin to change ``draft``."""
-        self._draft = draft
+        self.draft = draft
         self.setParent(parent)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the draft's value unless the control already says the same."""
-        if self._draft is None:
+        if self.draft is None:
             return
-        value = value_of(self._draft.request, self.key)
+        value = value_of(self.draft.request, self.key)
         if self.read() != value:
             self.control.blockSignals(True)
             self.show(value)
@@ -80,8 +80,8 @@ class Answer(QObject):
 
     def edited(self) -> None:
         """Tell the draft."""
-        if self._draft is not None:
-            self._draft.set(self.key, self.read())
+        if self.draft is not None:
+            self.draft.set(self.key, self.read())
 
 
 class TextAnswer(Answer):

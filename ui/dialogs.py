@@ -1,0 +1,237 @@
+"""What the wizard must ask in between: trust in a host key, passwords, values of secrets."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.credentials import What
+from app.errors import UntrustedHost
+from app.i18n import _
+from app.request import Target
+from app.rules import ENV_NAME
+from app.transport import Secret
+from ui.jobs import Question
+from ui.theme import monospace
+from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
+from ui.widgets.form import Field
+
+WIDTH = 560
+
+
+class Asking(QDialog):
+    """A dialog with a heading, a sentence, room for fields, and its answers at the bottom."""
+
+    def __init__(self, parent: QWidget, tone: Tone, heading: str, words: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Slipway")
+        self.setModal(True)
+        self.setMinimumWidth(WIDTH)
+        self.setAccessibleName(heading)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(24, 22, 24, 20)
+        outer.setSpacing(16)
+        head = QHBoxLayout()
+        head.setSpacing(14)
+        head.addWidget(Icon(tone, TONE_COLOURS[tone], 28), 0, Qt.AlignmentFlag.AlignTop)
+        texts = QVBoxLayout()
+        texts.setSpacing(6)
+        texts.addWidget(label(heading, "heading", select=True))
+        texts.addWidget(label(words, "muted", select=True))
+        head.addLayout(texts, 1)
+        outer.addLayout(head)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(12)
+        outer.addLayout(self.body)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(10)
+        self._row.addStretch(1)
+        outer.addLayout(self._row)
+
+    def add_answers(
+        self, accept: QPushButton | None, reject: QPushButton, default: QPushButton
+    ) -> None:
+        """Put the answers at the bottom; Enter gives ``default``, Escape always ``reject``."""
+        for answer in (accept, reject):
+            if answer is not None:
+                self._row.addWidget(answer)
+                answer.setAutoDefault(answer is default)
+        default.setDefault(True)
+
+
+class HostKeyDialog(Asking):
+    """Shows the key of a server that is not known yet; a changed key can only be left alone."""
+
+    def __init__(self, parent: QWidget, error: UntrustedHost) -> None:
+        if error.changed:
+            words = error.hint
+        else:
+            words = _(
+                "Nothing was sent yet, no password either. Compare this fingerprint with the one "
+                "that whoever runs the server gives you."
+            )
+        super().__init__(parent, "error" if error.changed else "warning", error.title, words)
+        self.error = error
+        place = f"{error.host}:{error.port}"
+        self.body.addWidget(self._fingerprint(_("Server"), (place,)))
+        self.body.addWidget(
+            self._fingerprint(
+                _("Shows now") if error.changed else _("Key ({kind})").format(kind=error.key_type),
+                (error.fingerprint,),
+            )
+        )
+        if error.changed:
+            self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
+        cancel = button(_("&Close") if error.changed else _("&Cancel"), self.reject)
+        trust = None if error.changed else button(_("&Trust this key and connect"), self.accept)
+        self.add_answers(trust, cancel, cancel)
+        cancel.setFocus()
+
+    def _fingerprint(self, name: str, texts: tuple[str, ...]) -> QWidget:
+        cell = QWidget()
+        column = QVBoxLayout(cell)
+        column.setContentsMargins(42, 0, 0, 0)
+        column.setSpacing(3)
+        column.addWidget(label(name, "small"))
+        for text in texts:
+            line = label(text, select=True)
+            line.setFont(monospace())
+            line.setAccessibleName(f"{name}: {text}")
+            column.addWidget(line)
+        return cell
+
+
+class SecretsDialog(Asking):
+    """Asks for one or more secrets; ``remember`` is None where there is nothing to offer."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        heading: str,
+        words: str,
+        prompts: tuple[tuple[str, bool], ...],
+        *,
+        remember: bool,
+    ) -> None:
+        super().__init__(parent, "info", heading, words)
+        self._edits = []
+        for prompt, echo in prompts:
+            edit = QLineEdit()
+            edit.setEchoMode(QLineEdit.EchoMode.Normal if echo else QLineEdit.EchoMode.Password)
+            edit.setInputMethodHints(Qt.InputMethodHint.ImhSensitiveData)
+            self.body.addWidget(Field("", prompt.rstrip(": "), edit, stacked=True))
+            self._edits.append(edit)
+        self._remember = QCheckBox(_("&Remember in the keyring of this computer"))
+        self._remember.setVisible(remember)
+        self.body.addWidget(self._remember)
+        accept = button(_("&OK"), self.accept, role="primary")
+        self.add_answers(accept, button(_("Cancel"), self.reject), accept)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What was entered, one for each prompt."""
+        return tuple(Secret(edit.text()) for edit in self._edits)
+
+    @property
+    def remember(self) -> bool:
+        """Whether it shall be kept in the keyring."""
+        return self._remember.isChecked()
+
+
+def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> SecretsDialog:
+    """Return the dialog for the secret that a server or a key ``needs``."""
+    headings = {
+        "password": _("Password of {target}").format(target=target),
+        "passphrase": _("Passphrase of the key for {target}").format(target=target),
+        "sudo": _("Password for sudo on {target}").format(target=target),
+    }
+    return SecretsDialog(
+        parent,
+        headings[needs],
+        why,
+        ((_("&Passphrase") if needs == "passphrase" else _("&Password"), False),),
+        remember=True,
+    )
+
+
+def question_dialog(parent: QWidget, target: Target, question: Question) -> SecretsDialog:
+    """Return the dialog for what a server itself asks while one logs in."""
+    return SecretsDialog(
+        parent,
+        _("{target} asks").format(target=target),
+        question.instructions.strip() or _("The server wants to know more before it lets you in."),
+        question.prompts,
+        remember=False,
+    )
+
+
+class SecretValueDialog(Asking):
+    """Asks for name and value of one of the program's secrets; ``name`` is empty for a new one."""
+
+    def __init__(self, parent: QWidget, name: str, taken: tuple[str, ...]) -> None:
+        super().__init__(
+            parent,
+            "info",
+            _("Value of {name}").format(name=name) if name else _("New secret"),
+            _(
+                "The program finds it in its environment. The value never stands in slipway.toml, "
+                "in logs or in a command."
+            ),
+        )
+        self._taken = taken
+        self._name = QLineEdit(name)
+        self._name.setPlaceholderText("DB_PASSWORD")
+        self._name.setReadOnly(bool(name))
+        self._name.textChanged.connect(self._check)
+        self._value = QLineEdit()
+        self._value.setEchoMode(QLineEdit.EchoMode.Password)
+        self._value.textChanged.connect(self._check)
+        self._show = QCheckBox(_("&Show"))
+        self._show.toggled.connect(self._show_toggled)
+        self._name_field = Field("", _("&Name"), self._name, stacked=True)
+        self.body.addWidget(self._name_field)
+        self.body.addWidget(Field("", _("&Value"), self._value, beside=(self._show,), stacked=True))
+        self._keep = QCheckBox(_("&Keep the value in the keyring of this computer"))
+        self._keep.setChecked(True)
+        self.body.addWidget(self._keep)
+        self._accept = button(_("&OK"), self.accept, role="primary")
+        self.add_answers(self._accept, button(_("Cancel"), self.reject), self._accept)
+        self._check()
+        (self._value if name else self._name).setFocus()
+
+    @property
+    def name(self) -> str:
+        """The secret's name."""
+        return self._name.text().strip()
+
+    @property
+    def value(self) -> Secret:
+        """The secret's value."""
+        return Secret(self._value.text())
+
+    @property
+    def keep(self) -> bool:
+        """Whether the value goes to the keyring."""
+        return self._keep.isChecked()
+
+    def _check(self) -> None:
+        name = self.name
+        words = ""
+        if name and not ENV_NAME.fullmatch(name):
+            words = _("Use letters, digits and underscores, no digit first.")
+        elif name in self._taken:
+            words = _("There is a secret of this name already.")
+        self._name_field.explain(words)
+        self._accept.setEnabled(bool(name) and not words and bool(self._value.text()))
+
+    def _show_toggled(self, shown: bool) -> None:
+        mode = QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password
+        self._value.setEchoMode(mode)

@@ -1,0 +1,303 @@
+"""First page: which Go program; what its folder was understood to be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidgetItem,
+    QMenu,
+    QWidget,
+)
+
+from app.errors import ProfileError, SlipwayError, ToolchainError
+from app.i18n import _
+from app.project import GitRevision, GoProject, MainPackage
+from app.toolchain import Toolchain
+from ui.draft import Draft
+from ui.pages.facts import Fact, FactList
+from ui.pages.lists import PlainList, value_of
+from ui.pages.page import Page
+from ui.widgets.basics import Card, Notice, Spinner, button, label
+from ui.widgets.form import Field
+
+SHOWN_ROWS = 6
+
+
+class ProjectPage(Page):
+    """Takes a folder or a slipway.toml: typed, browsed for, dropped, or a recent one."""
+
+    icon = "project"
+    fields = ("project",)
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self.setAcceptDrops(True)
+        self._path = QLineEdit()
+        self._path.setPlaceholderText(_("Folder of the project, or a slipway.toml"))
+        self._path.editingFinished.connect(self._path_typed)
+        browse = button(_("&Browse…"), self._browse, "folder")
+        self._recent_button = button(_("&Recent"), self._show_recent, "history")
+        card = Card()
+        self._folder = Field(
+            "project.path",
+            _("&Folder"),
+            self._path,
+            _("The folder with go.mod. You can also drop it anywhere on this page."),
+            beside=(browse, self._recent_button),
+        )
+        card.body.addWidget(self._folder)
+        self.body.addWidget(card)
+        self.notice.buttons.addWidget(self._add_go())
+        self.notice.buttons.addWidget(self._add_again())
+        self.notice.buttons.addStretch(1)
+        self.body.addWidget(self._add_looking())
+        self.body.addWidget(self._add_recent())
+        self.body.addWidget(self._add_understood())
+        self.body.addStretch(1)
+
+    @property
+    def title(self) -> str:
+        return _("Project")
+
+    @property
+    def lead(self) -> str:
+        return _("Choose the Go program that you want to put on a server.")
+
+    @property
+    def note(self) -> str:
+        main = self._main()
+        return main.name if main else ""
+
+    @property
+    def busy(self) -> bool:
+        return self.draft.inspection.running
+
+    def _add_go(self) -> QWidget:
+        self._go = button(_("Choose the folder with &Go…"), self._browse_go, "folder")
+        return self._go
+
+    def _add_again(self) -> QWidget:
+        self._again = button(_("Look &again"), self.draft.inspect, "refresh")
+        return self._again
+
+    def _add_looking(self) -> QWidget:
+        self._looking = QWidget()
+        row = QHBoxLayout(self._looking)
+        row.setContentsMargins(4, 0, 4, 0)
+        row.setSpacing(10)
+        row.addWidget(Spinner())
+        row.addWidget(label(_("Looking at the project: modules, programs, revision…"), "muted"), 1)
+        return self._looking
+
+    def _add_recent(self) -> QWidget:
+        self._recent_card = Card(_("Recent projects"))
+        self._recent = PlainList(_("Recent projects"), SHOWN_ROWS)
+        self._recent.itemActivated.connect(self._recent_chosen)
+        self._recent.itemClicked.connect(self._recent_chosen)
+        self._recent_card.body.addWidget(self._recent)
+        return self._recent_card
+
+    def _add_understood(self) -> QWidget:
+        self._understood = Card(_("What was found"))
+        self._programs = PlainList(_("Program"), SHOWN_ROWS)
+        self._programs.currentItemChanged.connect(self._program_chosen)
+        self._choice = Field(
+            "project.package",
+            _("&Program"),
+            self._programs,
+            _("The project has several programs. Each is deployed on its own."),
+        )
+        self._facts = FactList()
+        self._from_file = Notice()
+        self._understood.body.addWidget(self._from_file)
+        self._understood.body.addWidget(self._choice)
+        self._understood.body.addWidget(self._facts)
+        return self._understood
+
+    # Showing the draft
+
+    def refresh(self) -> None:
+        super().refresh()
+        path = self.draft.request.project.path
+        if not self._path.hasFocus() or self._path.text() == "":
+            self._path.setText("" if path == Path() else str(path))
+        error = self.draft.reading.error or self.draft.inspection.error
+        looking = self.draft.inspection.running or self.draft.reading.running
+        self._looking.setVisible(looking)
+        self._show_error(error if not looking else None)
+        if looking or error is not None:
+            self._folder.show_problem(None)  # said more fully elsewhere on the page
+        self._show_recent_list(path == Path())
+        self._show_project(self.draft.project, self.draft.toolchain)
+
+    def _show_error(self, error: SlipwayError | None) -> None:
+        if error is None:
+            return
+        self.notice.say_error(error)
+        self._go.setVisible(isinstance(error, ToolchainError))
+        self._again.setVisible(not isinstance(error, ProfileError))
+
+    def _show_recent_list(self, wanted: bool) -> None:
+        projects = [each.path for each in self.draft.settings.projects]
+        self._recent_button.setVisible(bool(projects))
+        self._recent_card.setVisible(wanted and bool(projects))
+        if self._recent.values != projects:
+            self._recent.show_rows([(path, path.name, str(path.parent)) for path in projects])
+
+    def _show_project(self, project: GoProject | None, toolchain: Toolchain | None) -> None:
+        self._understood.setVisible(project is not None)
+        if project is None or toolchain is None:
+            return
+        file = self.draft.profile_path
+        self._from_file.say(
+            "info", "", _("The answers come from {path}.").format(path=file) if file else ""
+        )
+        self._show_programs(project)
+        self._facts.show_facts(
+            [
+                *self._program_facts(project),
+                (_("Module"), project.module, ""),
+                (_("Go"), go_words(project, toolchain), str(toolchain.go)),
+                (_("Revision"), revision_words(project.revision), ""),
+                *more_facts(project),
+            ]
+        )
+
+    def _show_programs(self, project: GoProject) -> None:
+        self._choice.setVisible(len(project.mains) > 1)
+        if self._programs.values != [main.path for main in project.mains]:
+            self._programs.show_rows([(main.path, main.name, main.path) for main in project.mains])
+        chosen = self._main()
+        self._programs.choose(chosen.path if chosen else None)
+
+    def _program_facts(self, project: GoProject) -> list[Fact]:
+        main = self._main()
+        if main is None:
+            return []
+        if len(project.mains) > 1:
+            return []  # the list above says it
+        return [(_("Program"), main.name, "" if main.path == "." else main.path)]
+
+    def _main(self) -> MainPackage | None:
+        project = self.draft.project
+        if project is None:
+            return None
+        try:
+            return project.main(self.draft.request.project.package)
+        except ProfileError:
+            return None
+
+    # What the user does
+
+    def _path_typed(self) -> None:
+        text = self._path.text().strip()
+        if text:
+            self._open(Path(text).expanduser())
+
+    def _open(self, path: Path) -> None:
+        folder = path.absolute()
+        if folder not in (self.draft.request.project.path, self.draft.profile_path):
+            self._path.setText(str(folder))
+            self.draft.open(folder)
+
+    def _browse(self) -> None:
+        start = self.draft.request.project.path
+        chosen = QFileDialog.getExistingDirectory(
+            self, _("Folder of the Go project"), str(start if start != Path() else Path.home())
+        )
+        if chosen:
+            self._open(Path(chosen))
+
+    def _browse_go(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, _("Folder where Go is installed"))
+        if chosen:
+            self.draft.use_go(Path(chosen))
+
+    def _show_recent(self) -> None:
+        menu = QMenu(self)
+        for each in self.draft.settings.projects:
+            menu.addAction(str(each.path)).setData(each.path)
+        menu.triggered.connect(self._recent_triggered)
+        menu.popup(self._recent_button.mapToGlobal(self._recent_button.rect().bottomLeft()))
+
+    def _recent_triggered(self, action: QAction) -> None:
+        self._open(action.data())
+
+    def _recent_chosen(self, item: QListWidgetItem) -> None:
+        self._open(value_of(item))
+
+    def _program_chosen(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.draft.set("project.package", value_of(item))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_path(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = dropped_path(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self._open(path)
+
+
+def dropped_path(data: QMimeData) -> Path | None:
+    """Return the folder that is being dropped, or the slipway.toml, or None for anything else.
+
+    A go.mod stands for its folder.
+    """
+    urls = data.urls()
+    if len(urls) != 1 or not urls[0].isLocalFile():
+        return None
+    path = Path(urls[0].toLocalFile())
+    if path.name == "go.mod":
+        return path.parent
+    return path if path.is_dir() or path.suffix == ".toml" else None
+
+
+def go_words(project: GoProject, toolchain: Toolchain) -> str:
+    """Return which Go builds, where it was found, and which one the project asks for."""
+    words = _("{version}, found in {origin}").format(
+        version=toolchain.version, origin=toolchain.origin
+    )
+    if not project.go_version:
+        return words
+    return _("{words}; the project asks for {wanted} or newer").format(
+        words=words, wanted=project.go_version
+    )
+
+
+def revision_words(revision: GitRevision | None) -> str:
+    """Return the revision in words."""
+    if revision is None:
+        return _("not under git: versions must be given by hand")
+    day = datetime.fromtimestamp(revision.commit_time, UTC).strftime("%Y-%m-%d")
+    name = revision.describe.removesuffix("-dirty")
+    commit = "" if revision.commit.startswith(name) else f" ({revision.commit[:10]})"
+    words = _("{name}{commit} of {day}").format(name=name, commit=commit, day=day)
+    if revision.dirty:
+        return _("{revision}, with changes that are not committed").format(revision=words)
+    return words
+
+
+def more_facts(project: GoProject) -> list[Fact]:
+    """Return what is worth knowing only where it is so."""
+    facts = []
+    if project.workspace:
+        facts.append((_("Workspace"), _("go.work with several modules"), ""))
+    if project.vendored:
+        facts.append((_("Modules"), _("kept in the vendor folder"), ""))
+    if project.assets:
+        facts.append((_("Folders"), ", ".join(project.assets), _("may be shipped with it")))
+    if project.dockerfile:
+        facts.append(
+            (_("Dockerfile"), project.dockerfile, _("may be used instead of Slipway's image"))
+        )
+    return facts
