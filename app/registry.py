@@ -32,6 +32,17 @@ _HUB_API = "registry-1.docker.io"
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
+def reference(image: Image, registry: str) -> str:
+    """Return the name that ``push`` gives an image in a registry: ``host:port/…/NAME:tag``.
+
+    ``registry`` is ``host[:port]`` (the image becomes ``slipway/NAME`` there) or
+    ``host[:port]/namespace`` (``namespace/NAME``). The tag is made of the image's content.
+    Raises ProfileError.
+    """
+    host, repository = _address(image, registry)
+    return f"{host}/{repository}:{image.tag.rpartition(':')[2]}"
+
+
 def push(
     image: Image,
     registry: str,
@@ -41,16 +52,13 @@ def push(
     on_bytes: OnBytes = ignore_bytes,
     cancel: CancelToken | None = None,
 ) -> str:
-    """Push ``image``, only the blobs that the registry lacks; return its reference by digest.
+    """Push ``image`` as ``reference`` names it, only the blobs that the registry lacks.
 
-    ``registry`` is ``host[:port]`` (the image becomes ``slipway/NAME`` there) or
-    ``host[:port]/namespace`` (``namespace/NAME``). The reference is ``host:port/…/NAME@sha256:…``.
-    ``on_bytes`` counts what is uploaded. Plain HTTP is spoken to loopback addresses only.
-    Raises AuthError, ConnectError, SlipwayError, Cancelled.
+    Returns it by digest, ``host:port/…/NAME@sha256:…``. ``on_bytes`` counts what is uploaded.
+    Plain HTTP is spoken to loopback addresses only. Raises AuthError, ConnectError, SlipwayError,
+    Cancelled.
     """
-    _check_address(registry)
-    host, _slash, namespace = registry.strip("/").partition("/")
-    repository = f"{namespace or 'slipway'}/{image.name}"
+    host, repository = _address(image, registry)
     token = cancel or CancelToken()
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         blobs = [_pack(layer, Path(folder) / str(n), token) for n, layer in enumerate(image.layers)]
@@ -63,12 +71,6 @@ def push(
             client.push_blobs(blobs, on_bytes, token)
             client.push_manifest(manifest, image.tag.rpartition(":")[2])
     return f"{host}/{repository}@sha256:{hashlib.sha256(manifest).hexdigest()}"
-
-
-def reference(image: Image, registry: str) -> str:
-    """Return where ``push`` puts an image, ``host[:port]/namespace/NAME:TAG``: what to pull."""
-    host, _slash, namespace = registry.strip("/").partition("/")
-    return f"{host}/{namespace or 'slipway'}/{image.name}:{image.tag.rpartition(':')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,14 +352,17 @@ def _untrusted(host: str, error: requests.exceptions.SSLError) -> ConnectError:
     )
 
 
-def _check_address(registry: str) -> None:
-    if not registry.strip("/") or "://" in registry or "@" in registry:
+def _address(image: Image, registry: str) -> tuple[str, str]:
+    """Return host and repository."""
+    host, _slash, namespace = registry.strip("/").partition("/")
+    if not host or "://" in registry or "@" in registry:
         raise ProfileError(
             "deploy.docker.registry",
             _("This is not the address of a registry"),
             _("An address is a host, a port if needed, and a namespace if wanted."),
-            _("Write it like registry.example.com, registry.example.com:5000/team."),
+            _("Write it like registry.example.com or registry.example.com:5000/team."),
         )
+    return host, f"{namespace or 'slipway'}/{image.name}"
 
 
 def _is_loopback(netloc: str) -> bool:

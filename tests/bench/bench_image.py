@@ -3,7 +3,6 @@
 Run with the lab up: ``python -m tests.bench.bench_image``. Less than 1.00 means Slipway is better.
 """
 
-import os
 import secrets
 import subprocess
 import sys
@@ -14,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.artifact import Artifact
+from app.build import host_platform
 from app.image import LABEL_NAME, Image, make_image, write_archive
+from app.toolchain import Toolchain, find_toolchain
 from tests.lab.hosts import LabEngine, read_engine
 
 SERVER = """\
@@ -40,16 +41,16 @@ def main() -> int:
 def measure(engine: LabEngine, folder: Path, title: str, package: str) -> None:
     """Send a program's first and second version and a new description, both ways."""
     name = f"bench-{secrets.token_hex(4)}"
-    zoneinfo = Path(_go(folder, "env", "GOROOT")) / "lib" / "time" / "zoneinfo.zip"
-    first, second = (_build(folder, package, version) for version in ("v1", "v2"))
+    toolchain = find_toolchain()
+    first, second = (_build(toolchain, folder, package, version) for version in ("v1", "v2"))
     megabytes = first.size / 1e6
     known: frozenset[str] = frozenset()
     try:
         for case, artifact in (("first time", first), ("next version", second)):
-            image = make_image(artifact, name, zoneinfo)
+            image = make_image(artifact, name, toolchain.zoneinfo)
             known = _compare(engine, folder, f"{title} {megabytes:.1f} MB, {case}", image, known)
         # Only the description changes when the program stays the same.
-        image = make_image(replace(second, version="v2-renamed"), name, zoneinfo)
+        image = make_image(replace(second, version="v2-renamed"), name, toolchain.zoneinfo)
         _compare(engine, folder, f"{title} {megabytes:.1f} MB, same program", image, known)
     finally:
         images = engine.docker("images", "-aq", "--filter", f"label={LABEL_NAME}={name}").split()
@@ -93,16 +94,21 @@ def _seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def _build(folder: Path, package: str, version: str) -> Artifact:
+def _build(toolchain: Toolchain, folder: Path, package: str, version: str) -> Artifact:
     (folder / "main.go").write_text(SERVER)
     (folder / "go.mod").write_text("module example.com/server\n\ngo 1.22\n")
     path = folder / version / "program"
     flags = f"-s -w -buildid={version}"
-    _go(folder, "build", "-trimpath", "-ldflags", flags, "-o", str(path), package)
+    subprocess.run(
+        [toolchain.go, "build", "-trimpath", "-ldflags", flags, "-o", path, package],
+        cwd=folder,
+        env=toolchain.environment({"CGO_ENABLED": "0", "GOOS": "linux", "GOFLAGS": ""}),
+        check=True,
+    )
     return Artifact(
         path=path,
         binary="program",
-        platform=f"linux/{_go(folder, 'env', 'GOARCH')}",
+        platform=host_platform(),
         sha256="",
         size=path.stat().st_size,
         static=True,
@@ -115,25 +121,6 @@ def _build(folder: Path, package: str, version: str) -> Artifact:
         dirty=False,
         options={},
     )
-
-
-def _go(folder: Path, *arguments: str) -> str:
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOOS": "linux",
-        "GOFLAGS": "",
-        "GOWORK": "off",
-    }
-    done = subprocess.run(
-        ["go", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

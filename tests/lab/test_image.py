@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from app.artifact import Artifact, IncludedFile
+from app.build import host_platform
 from app.image import (
     LABEL_NAME,
     Image,
@@ -25,6 +26,7 @@ from app.image import (
     missing_layers,
     write_archive,
 )
+from app.toolchain import Toolchain, find_toolchain
 from tests.lab.hosts import LabEngine
 
 PROGRAM = """\
@@ -70,7 +72,14 @@ Docker = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Artifact]:
+def toolchain() -> Toolchain:
+    return find_toolchain()
+
+
+@pytest.fixture(scope="module")
+def artifacts(
+    tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain
+) -> tuple[Artifact, Artifact]:
     """Two versions of a real program that says what it finds in its container."""
     folder = tmp_path_factory.mktemp("program")
     (folder / "main.go").write_text(PROGRAM)
@@ -82,27 +91,29 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Artif
         IncludedFile(folder / "app.yaml", "config/app.yaml", executable=False),
         IncludedFile(folder / "hook.sh", "hook.sh", executable=True),
     )
-    first, second = (_build(folder, version, included) for version in ("v1", "v2"))
+    first, second = (_build(toolchain, folder, version, included) for version in ("v1", "v2"))
     return first, second
 
 
-def _build(folder: Path, version: str, included: tuple[IncludedFile, ...]) -> Artifact:
+def _build(
+    toolchain: Toolchain, folder: Path, version: str, included: tuple[IncludedFile, ...]
+) -> Artifact:
     binary = folder / version / "probe"
     flags = f"-s -w -X main.version={version}"
     subprocess.run(
-        ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(binary), "."],
+        [str(toolchain.go), "build", "-trimpath", "-ldflags", flags, "-o", str(binary), "."],
         cwd=folder,
-        env={**os.environ, "CGO_ENABLED": "0", "GOOS": "linux", "GOFLAGS": "", "GOWORK": "off"},
+        env=toolchain.environment({"CGO_ENABLED": "0", "GOOS": "linux", "GOFLAGS": ""}),
         check=True,
     )
     return Artifact(
         path=binary,
         binary="probe",
-        platform=f"linux/{_go('env', 'GOARCH')}",
+        platform=host_platform(),
         sha256=hashlib.sha256(binary.read_bytes()).hexdigest(),
         size=binary.stat().st_size,
         static=True,
-        go_version=_go("env", "GOVERSION").removeprefix("go"),
+        go_version=toolchain.version,
         module="example.com/probe",
         package=".",
         version=version,
@@ -114,14 +125,9 @@ def _build(folder: Path, version: str, included: tuple[IncludedFile, ...]) -> Ar
     )
 
 
-def _go(*arguments: str) -> str:
-    done = subprocess.run(["go", *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 @pytest.fixture(scope="module")
-def zoneinfo() -> Path:
-    return Path(_go("env", "GOROOT")) / "lib" / "time" / "zoneinfo.zip"
+def zoneinfo(toolchain: Toolchain) -> Path:
+    return toolchain.zoneinfo
 
 
 @pytest.fixture
@@ -275,6 +281,23 @@ def test_layers_left_out_wrongly_are_noticed_before_anything_runs(
     assert load(docker, image, tmp_path).returncode == 0
     assert docker("create", "--pull", "never", image.tag).returncode == 0
     assert run_image(docker, image)["version"] == "v1"
+
+
+def test_a_project_s_own_dockerfile_makes_the_image(
+    docker: Docker, name: str, artifacts: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    (folder / "deploy").mkdir(parents=True)
+    recipe = 'FROM scratch\nCOPY probe config/ /\nENTRYPOINT ["/probe"]\n'
+    (folder / "deploy" / "Dockerfile").write_text(recipe)
+    (folder / "config").mkdir()
+    shutil.copy(artifacts[0].path, folder / "probe")
+    context = make_context(folder, "deploy/Dockerfile", name, tmp_path / "out", None)
+    label = ("--label", f"{LABEL_NAME}={name}", "-t", context.tag)
+    docker("build", "-f", context.dockerfile, *label, "-", data=context.path.read_bytes())
+    ran = docker("run", "--rm", "--network", "none", "--env", "ZONEINFO=", context.tag, check=False)
+    # This image has no time zones: the program was found, was executable and said so.
+    assert b"missing Location" in ran.stderr
 
 
 TREE = {

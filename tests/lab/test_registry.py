@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import http.server
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -22,9 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from app.artifact import Artifact
+from app.build import host_platform
 from app.errors import AuthError, Cancelled, ConnectError, ProfileError, SlipwayError
 from app.image import Image, make_image
-from app.registry import push
+from app.registry import push, reference
+from app.toolchain import find_toolchain
 from app.transport import CancelToken, Secret
 from tests.lab.hosts import LabEngine, LabRegistry
 
@@ -49,11 +52,13 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("program")
     (folder / "main.go").write_text(PROGRAM)
     (folder / "go.mod").write_text("module example.com/pulled\n\ngo 1.22\n")
+    go = str(find_toolchain().go)
     first, second = folder / "1" / "pulled", folder / "2" / "pulled"
     for path in (first, second):
         flags = f"-s -w -X main.version={path.parent.name}"
-        command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(path), "."]
-        subprocess.run(command, cwd=folder, check=True)
+        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", str(path), "."]
+        environment = {**os.environ, "CGO_ENABLED": "0", "GOOS": "linux", "GOFLAGS": ""}
+        subprocess.run(command, cwd=folder, env=environment, check=True)
     return first, second
 
 
@@ -68,11 +73,10 @@ def images(binaries: tuple[Path, Path], tmp_path: Path) -> tuple[Image, Image]:
 
 
 def _artifact(path: Path) -> Artifact:
-    done = subprocess.run(["go", "env", "GOARCH"], capture_output=True, text=True, check=True)
     return Artifact(
         path=path,
         binary="pulled",
-        platform=f"linux/{done.stdout.strip()}",
+        platform=host_platform(),
         sha256="",
         size=path.stat().st_size,
         static=True,
@@ -99,42 +103,43 @@ def test_a_pushed_image_is_pulled_by_its_digest_and_runs(
 ) -> None:
     image, newer = images
     uploads = Uploads()
-    reference = push(
-        image, trusted.address, trusted.user, Secret(trusted.password), on_bytes=uploads
-    )
-    name, _, digest = reference.partition("@")
+    pushed = push(image, trusted.address, trusted.user, Secret(trusted.password), on_bytes=uploads)
+    name, _, digest = pushed.partition("@")
     assert name == f"{trusted.address}/slipway/{image.name}"
     assert uploads.done == uploads.total > 100_000
 
-    for system in ("bookworm", "trixie"):
-        _pull(engine, system, trusted, reference)
-        ran = engine.run("exec", system, "docker", "run", "--rm", "--network", "none", reference)
+    tagged = reference(image, trusted.address)
+    assert tagged == f"{name}:{image.tag.partition(':')[2]}"
+    for system, wanted in (("bookworm", pushed), ("trixie", pushed), ("trixie", tagged)):
+        _pull(engine, system, trusted, wanted)
+        ran = engine.run("exec", system, "docker", "run", "--rm", "--network", "none", wanted)
         assert (ran.returncode, ran.stderr) == (0, b"pulled 1")
-        inspected = engine.docker("exec", system, "docker", "image", "inspect", reference)
+        inspected = engine.docker("exec", system, "docker", "image", "inspect", wanted)
         [known] = json.loads(inspected)
         assert known["RootFS"]["Layers"] == [layer.digest for layer in image.layers]
         assert known["Id"] in {image.config_digest, digest}
-        engine.docker("exec", system, "docker", "rmi", reference)
+        engine.docker("exec", system, "docker", "rmi", wanted)
 
     # What the registry has is not sent again.
     again = Uploads()
     login = Secret(trusted.password)
-    assert push(image, trusted.address, trusted.user, login, on_bytes=again) == reference
+    assert push(image, trusted.address, trusted.user, login, on_bytes=again) == pushed
     assert again == Uploads()
     push(newer, trusted.address, trusted.user, login, on_bytes=again)
     assert 0 < again.total < uploads.total - 100_000
 
 
-def _pull(engine: LabEngine, system: str, registry: LabRegistry, reference: str) -> None:
+def _pull(engine: LabEngine, system: str, registry: LabRegistry, wanted: str) -> None:
     login = ["docker", "login", "-u", registry.user, "--password-stdin", registry.address]
     engine.docker("exec", "-i", system, *login, input=registry.password.encode())
-    engine.docker("exec", system, "docker", "pull", "-q", reference)
+    engine.docker("exec", system, "docker", "pull", "-q", wanted)
 
 
 def test_a_namespace_may_be_named(images: tuple[Image, Image], trusted: LabRegistry) -> None:
-    login = Secret(trusted.password)
-    reference = push(images[0], f"{trusted.address}/team/a", trusted.user, login)
-    assert reference.startswith(f"{trusted.address}/team/a/{images[0].name}@sha256:")
+    image, address = images[0], f"{trusted.address}/team/a"
+    pushed = push(image, address, trusted.user, Secret(trusted.password))
+    assert pushed.startswith(f"{address}/{image.name}@sha256:")
+    assert reference(image, address).startswith(f"{address}/{image.name}:")
 
 
 @pytest.mark.parametrize(
@@ -378,8 +383,8 @@ def _wait_for(address: str, log: Path) -> None:
 def test_a_token_is_fetched_where_the_registry_sends_us(
     images: tuple[Image, Image], token_registry: TokenRegistry
 ) -> None:
-    reference = push(images[0], token_registry.address, "slipway", Secret(PASSWORD))
-    assert reference.startswith(f"{token_registry.address}/slipway/{images[0].name}@sha256:")
+    pushed = push(images[0], token_registry.address, "slipway", Secret(PASSWORD))
+    assert pushed.startswith(f"{token_registry.address}/slipway/{images[0].name}@sha256:")
     uploads = Uploads()
     push(images[0], token_registry.address, "slipway", Secret(PASSWORD), on_bytes=uploads)
     assert uploads == Uploads()
