@@ -1,0 +1,623 @@
+"""The commands of the command line: each takes a ``Session`` and returns an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from app import profile, runner, service
+from app.console import Console, Interrupts, View, view
+from app.credentials import KnownHosts, PasswordStore
+from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
+from app.events import Event, Outcome
+from app.history import History, Record
+from app.host import HostFacts, probe
+from app.i18n import _, ngettext
+from app.plan import Plan, make_plan, make_rollback_plan, readiness
+from app.prepare import prepare
+from app.project import GoProject, open_project
+from app.releases import Interrupted, Release, Store, break_lock, lock_held
+from app.request import DeployRequest, Target
+from app.runner import Runner
+from app.shapes import (
+    EXIT_CODES,
+    plan_shape,
+    project_shape,
+    release_shape,
+    status_shape,
+)
+from app.sign_in import SignIn, registry_password, service_secrets
+from app.step import Package
+from app.toolchain import Toolchain, find_toolchain
+from app.transport import Secret, Transport
+
+DONE, NOTHING_TOUCHED, CANCELLED = 0, 2, 130
+
+
+@dataclass(slots=True)
+class Host:
+    """One target that is connected to, and what was found there."""
+
+    request: DeployRequest
+    transport: Transport
+    facts: HostFacts
+    sign_in: SignIn
+
+    @property
+    def target(self) -> Target:
+        """The target itself."""
+        return self.request.targets[0]
+
+
+@dataclass(slots=True)
+class Session:
+    """What the commands share: what the user typed, the terminal, and what was built."""
+
+    options: Namespace
+    console: Console
+    interrupts: Interrupts
+    folder: Path
+    known_hosts: KnownHosts = field(default_factory=KnownHosts)
+    store: PasswordStore = field(default_factory=PasswordStore)
+    packages: dict[str, Package] = field(default_factory=dict)
+    history: History | None = field(default_factory=History)
+
+    def toolchain(self) -> Toolchain:
+        """Return the Go that builds; raises ToolchainError."""
+        return find_toolchain(Path(self.options.go) if self.options.go else None)
+
+    def requests(self) -> list[DeployRequest]:
+        """Return the profile's request once for each chosen target; raises ProfileError."""
+        request = profile.load(Path(self.options.file))
+        wanted = self.options.target
+        chosen = [
+            target for target in request.targets if wanted in (None, target.address, str(target))
+        ]
+        if not chosen:
+            raise ProfileError(
+                "targets",
+                _("The profile has no target {target}.").format(target=wanted),
+                _("It has: {targets}.").format(targets=", ".join(map(str, request.targets))),
+            )
+        return [replace(request, targets=(target,)) for target in chosen]
+
+    @contextlib.contextmanager
+    def host(self, request: DeployRequest) -> Iterator[Host]:
+        """Connect to the request's target and read its facts; raises ConnectError."""
+        target = request.targets[0]
+        sign_in = SignIn(
+            target, self.console, self.options.host_key or "", self.known_hosts, self.store
+        )
+        self.console.say(_("Connecting to {target} …").format(target=target))
+        transport = sign_in.connect()
+        try:
+            facts = probe(transport, request, target)
+            if facts.sudo_wanted and self.console.interactive and lacking(request, facts):
+                sign_in.ask_sudo()
+                transport.close()
+                transport = sign_in.connect()
+                facts = probe(transport, request, target)
+            yield Host(request, transport, facts, sign_in)
+        finally:
+            transport.close()
+
+    def package(self, request: DeployRequest, platform: str) -> Package:
+        """Return what is deployed, built once for each platform; raises Cancelled."""
+        if platform not in self.packages:
+            self.console.say(_("Building for {platform} …").format(platform=platform))
+            answer = _("Cancelling the build …")
+            with self.interrupts.gentle(answer) as cancel:
+                self.packages[platform] = prepare(
+                    request,
+                    platform,
+                    self.folder / platform.replace("/", "-"),
+                    toolchain=self.toolchain(),
+                    on_line=self._build_line,
+                    cancel=cancel,
+                )
+        return self.packages[platform]
+
+    def _build_line(self, stream: str, text: str) -> None:
+        self.console.show({"event": "build", "stream": stream, "text": text})
+        self.console.say(f"    | {text}")
+
+    def confirmed(self, question: str) -> bool:
+        """Return whether the user agrees; raises SlipwayError where nobody can be asked."""
+        if self.options.yes:
+            return True
+        if not self.console.interactive:
+            raise SlipwayError(
+                _("Nobody can be asked here."),
+                _("Without a terminal, Slipway changes nothing unless you say so beforehand."),
+                _("Look at “slipway plan”, then add --yes."),
+            )
+        return self.console.confirm(question)
+
+    def each(self, work: Callable[[Session, DeployRequest], int]) -> int:
+        """Do the same on each chosen target, one after another, until one fails."""
+        requests = self.requests()
+        for number, request in enumerate(requests, 1):
+            code = work(self, request)
+            if code != DONE:
+                left = len(requests) - number
+                if left:
+                    self.console.warn(
+                        ngettext(
+                            "{count} further target was not touched.",
+                            "{count} further targets were not touched.",
+                            left,
+                        ).format(count=left)
+                    )
+                return code
+        return DONE
+
+
+def lacking(request: DeployRequest, facts: HostFacts) -> list[Problem]:
+    """Return what the server itself lacks, apart from other runs."""
+    return [item for item in readiness(request, facts) if item.blocking and item.field != "run"]
+
+
+# -- deploy ------------------------------------------------------------------------------------
+
+
+def deploy(session: Session) -> int:
+    """Put the project into service on each target."""
+    return session.each(_deploy)
+
+
+def plan(session: Session) -> int:
+    """Show what deploying would do on each target, without changing anything."""
+    return session.each(_plan)
+
+
+def _plan(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        made, warnings, _secrets = planned(session, host)
+        session.console.show(plan_shape(made, warnings))
+        say_plan(session.console, made, warnings)
+    return DONE
+
+
+def _deploy(session: Session, request: DeployRequest) -> int:
+    console = session.console
+    with session.host(request) as host:
+        made, warnings, secrets = planned(session, host)
+        console.show({"event": "plan", **plan_shape(made, warnings)})
+        say_plan(console, made, warnings)
+        if made.empty:
+            return DONE
+        docker = request.deploy.docker
+        password = None
+        if request.deploy.kind == "docker":
+            password = registry_password(docker.registry, docker.registry_user, console)
+        if not session.confirmed(_("Deploy now?")):
+            console.warn(_("Nothing was changed."))
+            return CANCELLED
+        return run_plan(session, host, made, secrets, password)
+
+
+def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], dict[str, Secret]]:
+    """Judge the server, build, and plan; raises SlipwayError before anything is touched."""
+    request, facts = host.request, host.facts
+    console = session.console
+    found = readiness(request, facts)
+    blocking = [problem for problem in found if problem.blocking]
+    refuse_other_runs(facts)
+    if facts.records.interrupted:
+        raise NotReady(
+            _("An earlier run on {target} was interrupted.").format(target=facts.target),
+            interrupted_text(facts.records.interrupted),
+            _("Finish it first: “slipway resume” goes on, “slipway rollback” takes it back."),
+        )
+    if blocking:
+        raise NotReady(
+            _("{target} is not ready; nothing was changed.").format(target=facts.target),
+            "\n".join(problem.text for problem in blocking),
+            "\n".join(dict.fromkeys(problem.hint for problem in blocking if problem.hint)),
+        )
+    secrets = service_secrets(request.name, request.deploy.secrets, console, session.store)
+    platform = request.build.platform
+    package = session.package(request, facts.platform if platform == "auto" else platform)
+    doubts = [problem for problem in profile.problems(request) if not problem.blocking]
+    return make_plan(request, package, facts, secrets), (*doubts, *found), secrets
+
+
+def refuse_other_runs(facts: HostFacts) -> None:
+    """Raise LockHeld if a run that shows signs of life is on there."""
+    lock = facts.records.lock
+    if lock and not lock.stale:
+        raise lock_held(lock)
+
+
+def run_plan(
+    session: Session,
+    host: Host,
+    made: Plan,
+    secrets: dict[str, Secret],
+    password: Secret | None = None,
+) -> int:
+    """Run a plan with live output; Ctrl-C cancels it and waits until all is put back."""
+    titles = [row.title for row in made.rows]
+    emit = Recorder(session, host.request, made.title, titles, made.release)
+    work = Runner(
+        made,
+        host.transport,
+        emit,
+        secrets=secrets,
+        registry_password=password,
+        reconnect=host.sign_in.reconnect,
+    )
+    with session.interrupts.gentle(_("Cancelling: what was there before is put back …")) as cancel:
+        outcome = work.run(cancel)
+    return emit.tell(outcome)
+
+
+class Recorder:
+    """Takes a run's events: shows them, and keeps them in this desktop's history.
+
+    A history that cannot be written is said once and does not disturb the run.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        request: DeployRequest,
+        title: str,
+        rows: list[str],
+        release: str,
+    ) -> None:
+        self._console = session.console
+        self._view: View = view(self._console, rows)
+        self._record: Record | None = None
+        self._log = ""
+        if session.history is not None:
+            with self._undisturbed():
+                self._record = session.history.begin(request, title, rows, release=release)
+                self._log = str(self._record.run.log)
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        self._view.show(event)
+        if self._record is not None:
+            with self._undisturbed():
+                self._record.write(event)
+
+    def tell(self, outcome: Outcome) -> int:
+        """Say how it ended, in a sentence, and return the exit code."""
+        texts = {
+            Outcome.SUCCEEDED: _("Done."),
+            Outcome.ROLLED_BACK: _("Rolled back: what was there before is there again."),
+            Outcome.FAILED_RESTORED: _("Failed. What was there before is there again."),
+            Outcome.FAILED_NOT_RESTORED: _("Failed, and NOT everything could be put back."),
+            Outcome.CANCELLED: _("Cancelled. What was there before is there again."),
+        }
+        if EXIT_CODES[outcome] == DONE:
+            self._console.say(texts[outcome])
+        else:
+            self._console.warn(texts[outcome])
+        if self._log:
+            self._console.say(_("Log: {path}").format(path=self._log))
+        return EXIT_CODES[outcome]
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        try:
+            yield
+        except SlipwayError as problem:
+            self._record = None
+            self._console.warn(_("Warning: {text}").format(text=problem))
+
+
+def say_plan(console: Console, made: Plan, warnings: tuple[Problem, ...] = ()) -> None:
+    """Show a plan the way Review does: changes, steps with commands, interruption, way back."""
+    say = console.say
+    say()
+    say(made.title)
+    if made.empty:
+        say(_("Nothing to do: exactly this runs already ({release}).").format(release=made.release))
+        return
+    if made.changes:
+        say()
+        say(_("What changes:"))
+        for change in made.changes:
+            say(f"  {change.what}: {change.old or '–'} → {change.new or '–'}")
+    say()
+    say(_("Steps:"))
+    for number, row in enumerate(made.rows, 1):
+        say(f"  {number}. {row.title}")
+        for command in row.commands:
+            say(f"       $ {command}")
+    say()
+    say(_("Interruption: {text}").format(text=made.outage))
+    _say_list(console, _("Rolling back restores:"), made.restores)
+    _say_list(console, _("Rolling back can't restore:"), made.cannot)
+    for text in (*made.warnings, *(f"{item.text} {item.hint}".strip() for item in warnings)):
+        say(_("Warning: {text}").format(text=text))
+    say()
+
+
+def _say_list(console: Console, title: str, items: tuple[str, ...]) -> None:
+    if items:
+        console.say(title)
+        for item in items:
+            console.say(f"  - {item}")
+
+
+def interrupted_text(run: Interrupted) -> str:
+    """Return what an interrupted run had done, what was under way, what it never began."""
+    lines = [_("“{title}”, by {by}:").format(title=run.title, by=run.by)]
+    lines += [_("  done: {title}").format(title=title) for title in run.done]
+    if run.under_way:
+        lines.append(_("  under way, perhaps half done: {title}").format(title=run.under_way))
+    lines += [_("  not begun: {title}").format(title=title) for title in run.not_begun]
+    if run.undoing:
+        lines.append(_("  It was being taken back."))
+    return "\n".join(lines)
+
+
+# -- back, and on ------------------------------------------------------------------------------
+
+
+def rollback(session: Session) -> int:
+    """Take an interrupted run back, or make an earlier release serve again."""
+    return session.each(_rollback)
+
+
+def _rollback(session: Session, request: DeployRequest) -> int:
+    console = session.console
+    with session.host(request) as host:
+        facts = host.facts
+        refuse_other_runs(facts)
+        if facts.records.interrupted:
+            return _take_back(session, host, facts.records.interrupted)
+        if facts.records.lock:
+            raise lock_held(facts.records.lock)
+        made = make_rollback_plan(request, facts, session.options.to or "")
+        console.show({"event": "plan", **plan_shape(made)})
+        say_plan(console, made)
+        if made.empty:
+            return DONE
+        secrets = service_secrets(request.name, made.secrets, console, session.store)
+        if not session.confirmed(_("Roll back now?")):
+            console.warn(_("Nothing was changed."))
+            return CANCELLED
+        return run_plan(session, host, made, secrets)
+
+
+def _take_back(session: Session, host: Host, run: Interrupted) -> int:
+    if session.options.to:
+        raise SlipwayError(
+            _("An earlier run was interrupted; it must be finished first."),
+            interrupted_text(run),
+            _("Run “slipway rollback” without --to, then choose a release."),
+        )
+    titles = _ask_about(session, host, run, _("Take it back now?"))
+    if not titles:
+        return CANCELLED
+    emit = Recorder(session, host.request, run.title, titles, run.release)
+    with session.interrupts.gentle(_("What was there before is being put back …")):
+        outcome = runner.recover(
+            host.transport, host.request, host.facts, emit, reconnect=host.sign_in.reconnect
+        )
+    return emit.tell(outcome)
+
+
+def resume(session: Session) -> int:
+    """Go on with an interrupted run."""
+    return session.each(_resume)
+
+
+def _resume(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        facts = host.facts
+        refuse_other_runs(facts)
+        run = facts.records.interrupted
+        if run is None:
+            session.console.say(_("No run on {target} was interrupted.").format(target=host.target))
+            return DONE
+        titles = _ask_about(session, host, run, _("Go on with it now?"))
+        if not titles:
+            return CANCELLED
+        package: Package | None = None
+        secrets: dict[str, Secret] = {}
+        # a rollback that was interrupted needs nothing from this computer
+        if run.release not in facts.records.state.verified:
+            platform = request.build.platform
+            package = session.package(request, facts.platform if platform == "auto" else platform)
+            names = request.deploy.secrets
+            secrets = service_secrets(request.name, names, session.console, session.store)
+        emit = Recorder(session, request, run.title, titles, run.release)
+        docker = request.deploy.docker
+        with session.interrupts.gentle(_("Cancelling: everything is put back …")) as cancel:
+            outcome = runner.resume(
+                host.transport,
+                request,
+                package,
+                facts,
+                emit,
+                cancel,
+                secrets,
+                registry_password=registry_password(
+                    docker.registry, docker.registry_user, session.console
+                ),
+                reconnect=host.sign_in.reconnect,
+            )
+        return emit.tell(outcome)
+
+
+def _ask_about(session: Session, host: Host, run: Interrupted, question: str) -> list[str]:
+    """Show an interrupted run and ask; return the titles of its rows, none if refused."""
+    made = runner.plan_of(run, host.request, host.facts)
+    session.console.show({"event": "plan", **plan_shape(made)})
+    session.console.say(interrupted_text(run))
+    if not session.confirmed(question):
+        session.console.warn(_("Nothing was changed."))
+        return []
+    return [row.title for row in made.rows]
+
+
+def unlock(session: Session) -> int:
+    """Release the lock of a run whose desktop is gone."""
+    return session.each(_unlock)
+
+
+def _unlock(session: Session, request: DeployRequest) -> int:
+    console = session.console
+    with session.host(request) as host:
+        lock = host.facts.records.lock
+        if lock is None:
+            console.say(_("Nobody holds a lock on {target}.").format(target=host.target))
+            return DONE
+        console.say(_("The lock on {target} is held by {lock}.").format(
+            target=host.target, lock=lock
+        ))  # fmt: skip
+        if not lock.stale and not console.interactive:
+            raise SlipwayError(
+                _("That run still shows signs of life."),
+                str(lock),
+                _("Wait until it has ended, or a minute after it was cut off."),
+            )
+        if not session.confirmed(_("Release it? Two runs at once destroy each other's work.")):
+            console.warn(_("Nothing was changed."))
+            return CANCELLED
+        break_lock(host.transport, Store(host.facts.root, host.facts.sudo), lock)
+        console.say(_("The lock is released."))
+        if host.facts.records.interrupted:
+            console.say(
+                _("Its run was interrupted: “slipway resume” or “slipway rollback” finishes it.")
+            )
+    return DONE
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def status(session: Session) -> int:
+    """Show what runs on each target."""
+    return session.each(_status)
+
+
+def _status(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        now = service.status(host.transport, request, host.facts)
+        session.console.show(status_shape(now, host.facts))
+        records = host.facts.records
+        healthy = {True: _("yes"), False: _("no"), None: _("not asked")}[now.healthy]
+        rows = [
+            (_("Target"), f"{now.target} ({host.facts.os_name}, {host.facts.platform})"),
+            (_("State"), now.state),
+            (_("Version"), now.version or "–"),
+            (_("Release"), now.release or "–"),
+            (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
+            (_("Since"), now.since or "–"),
+            (_("Restarts"), str(now.restarts)),
+        ]
+        if records.lock:
+            rows.append((_("Locked by"), str(records.lock)))
+        _say_table(session.console, rows)
+        if records.interrupted:
+            session.console.say(_("Interrupted:"))
+            session.console.say(interrupted_text(records.interrupted))
+    return DONE
+
+
+def releases(session: Session) -> int:
+    """List what lies on each target."""
+    return session.each(_releases)
+
+
+def _releases(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        found = sorted(host.facts.records.releases, key=lambda item: item.id, reverse=True)
+        shapes = [release_shape(item, request, host.facts) for item in found]
+        session.console.show({"target": str(host.target), "name": request.name, "releases": shapes})
+        if not found:
+            session.console.say(_("There is no release on {target}.").format(target=host.target))
+        for item in found:
+            session.console.say(_release_line(item, host))
+    return DONE
+
+
+def _release_line(item: Release, host: Host) -> str:
+    state = host.facts.records.state
+    marks = [
+        (item.id == state.current, _("serves")),
+        (item.id == state.previous, _("previous")),
+        (item.id in state.bad, _("bad")),
+        (item.id in state.pinned, _("pinned")),
+        (item.dirty, _("uncommitted changes")),
+    ]
+    words = ", ".join(word for mark, word in marks if mark)
+    return f"{item.id:32}  {item.version:20}  {item.by:24}  {words}".rstrip()
+
+
+def logs(session: Session) -> int:
+    """Show the last lines of what runs, and with -f those to come, until Ctrl-C."""
+    return session.each(_logs)
+
+
+def _logs(session: Session, request: DeployRequest) -> int:
+    console = session.console
+
+    def line(stream: str, text: str) -> None:
+        console.show({"event": "log", "stream": stream, "text": text})
+        console.say(text)
+
+    with session.host(request) as host, session.interrupts.gentle("") as cancel:
+        try:
+            service.follow_logs(
+                host.transport,
+                request,
+                host.facts,
+                lines=session.options.lines,
+                follow=session.options.follow,
+                on_line=line,
+                cancel=cancel,
+            )
+        except Cancelled:
+            return DONE  # the only way to end following
+    return DONE
+
+
+def inspect(session: Session) -> int:
+    """Show what a folder is."""
+    project = open_project(Path(session.options.folder).absolute(), session.toolchain())
+    session.console.show(project_shape(project))
+    _say_project(session.console, project)
+    return DONE
+
+
+def _say_project(console: Console, project: GoProject) -> None:
+    revision = project.revision
+    dirty = _(" with uncommitted changes") if revision and revision.dirty else ""
+    _say_table(
+        console,
+        [
+            (_("Folder"), str(project.path)),
+            (_("Module"), project.module),
+            (_("Go"), project.go_version or "–"),
+            (_("Version"), f"{revision.describe}{dirty}" if revision else _("not under git")),
+            (_("Vendored"), _("yes") if project.vendored else _("no")),
+            (_("Dockerfile"), project.dockerfile or "–"),
+            (_("Folders to include"), ", ".join(project.assets) or "–"),
+        ],
+    )
+    console.say(_("Programs:"))
+    for main in project.mains:
+        notes = [
+            _("uses cgo") if main.cgo else "",
+            _("Windows service") if main.windows_service else "",
+            _("version in {names}").format(names=", ".join(main.stamps)) if main.stamps else "",
+            _("port {ports}").format(ports=", ".join(map(str, main.ports))) if main.ports else "",
+        ]
+        words = "; ".join(filter(None, notes))
+        console.say(f"  {main.path}  {words}".rstrip())
+
+
+def _say_table(console: Console, rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _text in rows) + 1
+    for name, text in rows:
+        console.say(f"{name + ':':{width}} {text}")
