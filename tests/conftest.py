@@ -1,0 +1,169 @@
+"""What holds for every test: a home of its own, no keyring, no display, and no silent skip."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+
+from app import i18n
+from tests.memory_keyring import MemoryKeyring
+
+LAB_FOLDER = Path(__file__).parent / "lab"
+GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
+# A test for another system says so with one of these; any other reason hides a hole.
+ALLOWED_SKIPS = ("Windows only", "macOS only")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lab",
+        action="store_true",
+        default=os.environ.get("SLIPWAY_LAB") == "1",
+        help="run the tests of tests/lab too (the lab must be up); also SLIPWAY_LAB=1",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SkipWatch(config), "slipway-skip-watch")
+    if hasattr(config, "workerinput"):
+        return  # a worker of pytest-xdist inherits all this
+    _keep_go_caches()
+    home = Path(tempfile.mkdtemp(prefix="slipway-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _forget_developer(os.environ, home)
+
+
+def _keep_go_caches() -> None:
+    """Pin Go's caches to the developer's, before the home folder changes: builds stay fast."""
+    go = shutil.which("go")
+    if go:
+        done = subprocess.run(
+            [go, "env", "-json", *GO_VARIABLES], capture_output=True, check=True, cwd=LAB_FOLDER
+        )
+        os.environ.update(json.loads(done.stdout))
+
+
+def _forget_developer(environment: os._Environ[str], home: Path) -> None:
+    """Point all that names a personal folder into ``home``, and drop what names a service."""
+    folders = {
+        "HOME": home,
+        "USERPROFILE": home,
+        "APPDATA": home / "AppData" / "Roaming",
+        "LOCALAPPDATA": home / "AppData" / "Local",
+        "XDG_CONFIG_HOME": home / ".config",
+        "XDG_DATA_HOME": home / ".local" / "share",
+        "XDG_STATE_HOME": home / ".local" / "state",
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_RUNTIME_DIR": home / ".run",
+    }
+    for name, folder in folders.items():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        environment[name] = str(folder)
+    for name in list(environment):
+        if name.startswith("SLIPWAY_") and name != "SLIPWAY_LAB":
+            del environment[name]
+    for name in ("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST", "GOFLAGS"):
+        environment.pop(name, None)
+    environment.update(
+        # Programs started by a test can't see the keyring set below.
+        PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
+        QT_QPA_PLATFORM="offscreen",
+        LANGUAGE="en",
+        GIT_AUTHOR_NAME="Test",
+        GIT_AUTHOR_EMAIL="test@localhost",
+        GIT_COMMITTER_NAME="Test",
+        GIT_COMMITTER_EMAIL="test@localhost",
+    )
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return this test's own, empty home folder."""
+    before = dict(os.environ)
+    folder = tmp_path_factory.mktemp("home")
+    _forget_developer(os.environ, folder)
+    i18n.use_language("en")
+    yield folder
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def memory_keyring() -> MemoryKeyring:
+    """Return this test's own keyring, already in use."""
+    backend = MemoryKeyring()
+    keyring.set_keyring(backend)
+    return backend
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the lab's tests, keep them on one worker, and leave them out while the lab is off."""
+    lab = [item for item in items if item.path.is_relative_to(LAB_FOLDER)]
+    for item in lab:
+        item.add_marker(pytest.mark.lab)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+    if lab and not config.getoption("lab"):
+        items[:] = [item for item in items if item not in set(lab)]
+        config.hook.pytest_deselected(items=lab)
+        watch = config.pluginmanager.get_plugin("slipway-skip-watch")
+        watch.left_out = len(lab)
+
+
+class SkipWatch:
+    """Names what did not run; where everything must run (CI, the lab), a skip is a failure."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.strict = bool(config.getoption("lab")) or os.environ.get("CI") == "true"
+        self.left_out = 0
+        self.skipped: dict[str, None] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._note(report.nodeid, report.longrepr)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._note(report.nodeid, report.longrepr)
+
+    def _note(self, name: str, longrepr: object) -> None:
+        text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+        reason = text.removeprefix("Skipped: ")
+        if self.strict and not reason.startswith(ALLOWED_SKIPS):
+            self.skipped[f"{name}: {reason}"] = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        """Take over what a worker of pytest-xdist counted."""
+        output = getattr(node, "workeroutput", {})
+        self.left_out = max(self.left_out, output.get("lab_left_out", 0))
+        self.skipped |= dict.fromkeys(output.get("skipped", ()))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            output["lab_left_out"] = self.left_out
+            output["skipped"] = list(self.skipped)
+        elif self.skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for name in self.skipped:
+            terminalreporter.write_line(f"SKIPPED, BUT MUST RUN HERE: {name}", red=True)
+        if self.left_out:
+            terminalreporter.write_line(
+                f"THE LAB IS OFF: {self.left_out} tests against real servers were not run"
+                " (python3 dev.py test --lab)",
+                yellow=True,
+            )
