@@ -182,6 +182,7 @@ class Connection:
         try:
             transport = paramiko.Transport(stream, default_window_size=WINDOW_BYTES)
             self._below.append(transport.close)
+            _prefer_fast_ciphers(transport)
             self._prefer_known_keys(transport, endpoint)
             transport.start_client(timeout=CONNECT_SECONDS)
             key = transport.get_remote_server_key()
@@ -204,6 +205,12 @@ class Connection:
             options.key_types,
             key=lambda name: (RSA if name.startswith("rsa-") else name) not in known,
         )
+
+
+def _prefer_fast_ciphers(transport: paramiko.Transport) -> None:
+    # One pass over the data instead of two, encryption and authentication: half as fast again.
+    options = transport.get_security_options()
+    options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)
 
 
 def _tune(stream: socket.socket) -> None:

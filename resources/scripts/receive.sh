@@ -7,14 +7,15 @@ LC_ALL=C
 export LC_ALL
 umask 077
 verb=$1 part=$2
-hash() {
-	if command -v sha256sum >/dev/null 2>&1; then
+hash() { # openssl first: it uses the processor's own instructions, up to five times as fast
+	if command -v openssl >/dev/null 2>&1; then
+		openssl dgst -sha256 -r
+	elif command -v sha256sum >/dev/null 2>&1; then
 		sha256sum
 	elif command -v shasum >/dev/null 2>&1; then
 		shasum -a 256
-	elif command -v openssl >/dev/null 2>&1; then
-		openssl dgst -sha256 -r
 	else
+		echo "neither sha256sum nor shasum nor openssl" >&2
 		exit 69
 	fi
 }
@@ -25,8 +26,9 @@ take)
 	[ -w "$folder" ] || { echo "not writable: $folder" >&2 && exit 73; }
 	trap 'rm -f -- "$part"' EXIT
 	trap 'exit 130' HUP INT TERM
-	sum=$(tee -- "$part" | hash) || exit
-	[ "$(wc -c <"$part")" -eq "$3" ] || exit 74
+	cat >"$part" || exit 74
+	[ "$(wc -c <"$part")" -eq "$3" ] || { echo "not all arrived" >&2 && exit 74; }
+	sum=$(hash <"$part") || exit
 	trap - EXIT
 	printf '%s\n' "${sum%% *}"
 	;;
