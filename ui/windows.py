@@ -1,0 +1,89 @@
+"""The windows beside the wizard: History, and one Server window for each service."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QWidget
+
+from app.credentials import Credentials
+from app.errors import SlipwayError
+from app.history import History, Run
+from app.request import DeployRequest
+from ui.draft import Draft
+from ui.history_window import HistoryWindow
+from ui.jobs import Visit
+from ui.run import Access
+from ui.server_window import ServerWindow
+from ui.widgets.question import tell_error
+
+
+class Windows(QObject):
+    """Opens them, brings the same one to the front the second time, and knows which are open."""
+
+    def __init__(self, draft: Draft, history: History) -> None:
+        super().__init__()
+        self._draft = draft
+        self._records = history
+        self._history: HistoryWindow | None = None
+        self._servers: dict[tuple[str, str, str], ServerWindow] = {}
+
+    def shown(self) -> tuple[QWidget, ...]:
+        """Return the windows that are open."""
+        history = (self._history,) if self._history is not None else ()
+        return (*history, *self._servers.values())
+
+    def show_history(self) -> None:
+        """Show all runs of this desktop."""
+        if self._history is None:
+            self._history = HistoryWindow(self._records, self._draft.settings)
+            self._history.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            self._history.server_wanted.connect(self._show_server_of)
+            self._history.closed.connect(self._history_closed)
+        else:
+            self._history.reload()
+        _to_front(self._history)
+
+    def show_server(self) -> None:
+        """Show the wizard's service on its server."""
+        if self._draft.target is not None:
+            self._show(self._draft.request)
+
+    def _show_server_of(self, run: Run) -> None:
+        try:
+            request = run.request
+        except SlipwayError as error:
+            if self._history is not None:
+                tell_error(self._history, error)
+            return
+        self._show(request).tabs.setCurrentIndex(1)
+
+    def _show(self, request: DeployRequest) -> ServerWindow:
+        draft, target = self._draft, request.targets[0]
+        key = (request.name, str(target), request.deploy.kind)
+        window = self._servers.get(key)
+        if window is None:
+            same = target == draft.target
+            credentials = draft.credentials if same else Credentials()
+            visit = Visit(request, target, credentials, draft.known_hosts, draft.passwords)
+            access = Access(visit, draft.transport if same else None)
+            window = ServerWindow(access, self._records, draft.settings)
+            window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            window.closed.connect(self._server_closed)
+            self._servers[key] = window
+        else:
+            window.look()
+        _to_front(window)
+        return window
+
+    def _history_closed(self) -> None:
+        self._history = None
+
+    def _server_closed(self) -> None:
+        gone = self.sender()
+        self._servers = {key: each for key, each in self._servers.items() if each is not gone}
+
+
+def _to_front(window: QWidget) -> None:
+    window.show()
+    window.raise_()
+    window.activateWindow()
