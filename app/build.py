@@ -74,8 +74,7 @@ def build(
             _compile(job, part, ldflags)
             header, information = _verify(job, part)
             sha256, size = _measure(part)
-            path = out.absolute() / binary
-            part.replace(path)
+            path = _put_in_place(part, out.absolute() / binary)
     revision = project.revision
     return Artifact(
         path=path,
@@ -344,28 +343,29 @@ class _Information:
 
 def _verify(job: _Job, part: Path) -> tuple[BinaryHeader, _Information]:
     """Read the result itself: what was asked for and what came out must be the same."""
-    header = read_header(part)
+    if not part.is_file() or (header := read_header(part)) is None:
+        raise _not_wanted(job, _("no program at all"))
     information = _information(job, part)
     settings = information.settings
-    ok = (
-        header is not None
-        and header.format == _FORMATS.get(job.system, "elf")
-        and header.machine in ("", job.machine)
-        and settings.get("GOOS") == job.system
-        and settings.get("GOARCH") == job.machine
-        and settings.get("-buildmode", "exe") in ("exe", "pie")
-        and information.path == job.main.import_path
-    )
-    if header is None or not ok:
-        raise BuildError(
-            _("The result is not the program that was asked for"),
-            _("Wanted: {wanted}. Got: {got}.").format(
-                wanted=f"{job.main.import_path} {job.system}/{job.machine}",
-                got=f"{information.path} {header} {settings}",
-            ),
-            _("Look for GOFLAGS with -buildmode or -o in the build's environment."),
-        )
+    if (
+        header.format != _FORMATS.get(job.system, "elf")
+        or header.machine not in ("", job.machine)
+        or (settings.get("GOOS"), settings.get("GOARCH")) != (job.system, job.machine)
+        or settings.get("-buildmode", "exe") not in ("exe", "pie")
+        or information.path != job.main.import_path
+    ):
+        raise _not_wanted(job, f"{information.path} {header.format} {settings}")
     return header, information
+
+
+def _not_wanted(job: _Job, got: str) -> BuildError:
+    return BuildError(
+        _("The result is not the program that was asked for"),
+        _("Wanted: {wanted}. Got: {got}.").format(
+            wanted=f"{job.main.import_path} {job.system}/{job.machine}", got=got
+        ),
+        _("Look for GOFLAGS with -n, -o or -buildmode in the build's environment."),
+    )
 
 
 def _information(job: _Job, part: Path) -> _Information:
@@ -409,13 +409,24 @@ def _part_file(out: Path, binary: str) -> Iterator[Path]:
         out.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".part-", dir=out, ignore_cleanup_errors=True)
     except OSError as error:
-        raise BuildError(
-            _("The folder for the result cannot be written"),
-            str(error),
-            _("Choose another folder, or make room on the disk."),
-        ) from error
+        raise _not_written(error) from error
     with folder as name:
         yield Path(name) / binary
+
+
+def _put_in_place(part: Path, path: Path) -> Path:
+    try:
+        return part.replace(path)
+    except OSError as error:
+        raise _not_written(error) from error
+
+
+def _not_written(error: OSError) -> BuildError:
+    return BuildError(
+        _("The result cannot be written"),
+        str(error),
+        _("End the program if it runs from there, make room, or choose another folder."),
+    )
 
 
 def _version(project: GoProject, job: _Job) -> str:

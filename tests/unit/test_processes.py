@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,31 +12,13 @@ from hypothesis import strategies as st
 from app.errors import Cancelled
 from app.processes import LONGEST_LINE, LineSplitter, run_process
 from app.transport import CancelToken
+from tests.waiting import alive, wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX only: signals and sh")
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie has ended; nobody has asked for its exit code yet.
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition, seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())
 
 
 def test_both_streams_and_the_exit_code_are_reported():
