@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from ui.widgets.basics import Icon, label
 
 LABEL_WIDTH = 168
+QWIDGETSIZE_MAX = (1 << 24) - 1  # what Qt calls so: a width without limit
 
 
 class ProblemLike(Protocol):
@@ -65,9 +66,12 @@ class Field(QWidget):
     def _lay_out(self, control: QWidget, beside: tuple[QWidget, ...], stacked: bool) -> None:
         row = QHBoxLayout()
         row.setSpacing(8)
-        row.addWidget(control, 1)
+        narrow = control.maximumWidth() < QWIDGETSIZE_MAX
+        row.addWidget(control, 0 if narrow else 1)
         for widget in beside:
             row.addWidget(widget)
+        if narrow:
+            row.addStretch(1)
         self._trouble = QWidget()
         trouble = QHBoxLayout(self._trouble)
         trouble.setContentsMargins(0, 0, 0, 0)
