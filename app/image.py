@@ -194,8 +194,9 @@ def make_context(
     ignore = _ignore(folder, inside)
     mtime = revision.commit_time if revision else 0
     # The daemon wants both files, whatever .dockerignore says of them, as Docker sends them.
-    always = {inside, ".dockerignore"}
-    entries = _context_entries(folder, ignore, always, out.resolve(), mtime)
+    always = frozenset({inside, ".dockerignore"})
+    selection = _Selection(ignore, always, out.resolve(), cancel)
+    entries = selection.entries(folder, mtime)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}-context.tar.gz"
     digest = hashlib.sha256()
@@ -457,42 +458,48 @@ def _ignore(folder: Path, dockerfile: str) -> dockerignore.Ignore:
     return dockerignore.Ignore()
 
 
-def _context_entries(
-    folder: Path, ignore: dockerignore.Ignore, always: set[str], out: Path, mtime: int
-) -> Iterator[Entry]:
-    """Yield what belongs to the context, in one order everywhere, each folder before its content.
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """What of a folder belongs to a context: not what ``ignore`` excludes, but all of ``always``.
 
-    ``out`` is left out: what is written there while the folder is read is not part of it.
+    ``out`` is left out too: what is written there while the folder is read is not part of it.
     """
-    files = _context_files(folder, "", ignore, always, out)
-    return _with_folders(
-        _context_entry(path, name, mtime) for name, path in sorted(files, key=lambda file: file[0])
-    )
 
+    ignore: dockerignore.Ignore
+    always: frozenset[str]
+    out: Path
+    cancel: CancelToken | None
 
-def _context_files(
-    folder: Path, prefix: str, ignore: dockerignore.Ignore, always: set[str], out: Path
-) -> Iterator[tuple[str, Path]]:
-    try:
-        children = list(os.scandir(folder))
-    except OSError as error:
-        raise tarstream.unreadable(folder, error) from error
-    for child in children:
-        name, path = prefix + child.name, Path(child.path)
-        wanted = name in always or not ignore.excludes(name)
-        if child.is_dir(follow_symlinks=False):
-            if path.resolve() == out:
-                continue
-            if wanted:
+    def entries(self, folder: Path, mtime: int) -> Iterator[Entry]:
+        """Yield it in one order everywhere, each folder before its content."""
+        files = sorted(self._files(folder, ""), key=lambda file: file[0])
+        return _with_folders(_context_entry(path, name, mtime) for name, path in files)
+
+    def _files(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+        try:
+            children = list(os.scandir(folder))
+        except OSError as error:
+            raise tarstream.unreadable(folder, error) from error
+        for child in children:
+            if self.cancel:
+                self.cancel.check()
+            name, path = prefix + child.name, Path(child.path)
+            wanted = name in self.always or not self.ignore.excludes(name)
+            if child.is_dir(follow_symlinks=False):
+                if path.resolve() == self.out:
+                    continue
+                if wanted:
+                    yield name, path
+                if wanted or self._may_hold_some(name):
+                    yield from self._files(path, name + "/")
+            elif wanted and (child.is_symlink() or child.is_file()):
                 yield name, path
-            if wanted or _holds_any(name, always) or ignore.may_hold_exceptions(name):
-                yield from _context_files(path, name + "/", ignore, always, out)
-        elif wanted and (child.is_symlink() or child.is_file()):
-            yield name, path
 
-
-def _holds_any(folder: str, names: set[str]) -> bool:
-    return any(name.startswith(folder + "/") for name in names)
+    def _may_hold_some(self, folder: str) -> bool:
+        inside = folder + "/"
+        return self.ignore.may_hold_exceptions(folder) or any(
+            name.startswith(inside) for name in self.always
+        )
 
 
 def _context_entry(path: Path, name: str, mtime: int) -> Entry:

@@ -523,8 +523,11 @@ def test_a_context_needs_its_dockerfile(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
-def test_cancelling_a_context_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("checks", [1, 2, 6])
+def test_cancelling_a_context_leaves_nothing(tmp_path: Path, checks: int) -> None:
     folder = write_tree(tmp_path / "p", {"Dockerfile": "", "big": "x" * 1_000_000})
+    out, cancel = tmp_path / "out", CancelledAfter(checks)
+    out.mkdir()
     with pytest.raises(Cancelled):
-        make_context(folder, "Dockerfile", "web", tmp_path / "out", None, cancel=CancelledAfter(4))
-    assert list((tmp_path / "out").iterdir()) == []
+        make_context(folder, "Dockerfile", "web", out, None, cancel=cancel)
+    assert list(out.iterdir()) == []
