@@ -90,17 +90,19 @@ def test_image_goes_through_the_registry_and_answers_from_outside(
         "login", "-u", registry.user, "--password-stdin", registry.address, input=password
     )
     assert "digest: sha256:" in _push(engine, image, name)
-    assert root_host.root(f"docker pull {name}", check=False).returncode != 0
-    login = f"docker login -u {registry.user} --password-stdin {registry.address}"
+    docker = "docker --config /tmp/lab-test-docker"
+    assert root_host.root(f"{docker} pull {name}", check=False).returncode != 0
+    login = f"{docker} login -u {registry.user} --password-stdin {registry.address}"
     root_host.root(login, data=password)
     try:
+        root_host.root(f"{docker} pull {name}")
         root_host.docker("run", "-d", "--name", "lab-server", "-p", "18080:8080", name)
         assert _get(f"http://{root_host.ip}:18080/") == "here"
         assert root_host.root("curl -s http://127.0.0.1:18080/").stdout == "here"
     finally:
         root_host.docker("rm", "-f", "lab-server", check=False)
         root_host.docker("image", "rm", name, check=False)
-        root_host.docker("logout", registry.address)
+        root_host.root("rm -rf /tmp/lab-test-docker")
 
 
 def _push(engine: LabEngine, image: str, name: str) -> str:
