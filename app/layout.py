@@ -155,7 +155,7 @@ def differences(
 def to_prune(request: DeployRequest, facts: HostFacts, new: str) -> tuple[str, ...]:
     """Return the releases that pruning removes once ``new`` serves: never current or previous."""
     state = facts.records.state
-    safe = {new, state.current, state.previous, *state.pinned}
+    safe = {new, state.current, *state.pinned}  # current is the previous one by then
     older = sorted(
         (item.id for item in facts.records.releases if item.id not in safe), reverse=True
     )

@@ -112,7 +112,7 @@ def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
                 _("Give the sudo password, use another account, or set deploy.root."),
             )
         )
-    if facts.records.lock:
+    if facts.records.lock and not _left_behind(facts):
         found.append(_lock_problem(facts.records.lock))
     if facts.records.interrupted:
         run = facts.records.interrupted
@@ -126,9 +126,15 @@ def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
     return (*found, *kind_of(request).readiness(request, facts))
 
 
+def _left_behind(facts: HostFacts) -> bool:
+    """Return whether the lock is that of the interrupted run, which is told anyway."""
+    lock, run = facts.records.lock, facts.records.interrupted
+    return bool(lock and run and lock.run == run.run and lock.abandoned)
+
+
 def _lock_problem(lock: Lock) -> Problem:
     text = _("The lock is held by {lock}.").format(lock=lock)
-    if lock.stale:
+    if lock.abandoned:
         return Problem("run", text, _("If that run can't be alive any more: “slipway unlock”."))
     return Problem("run", text, _("Wait until that run has ended."))
 
@@ -182,7 +188,9 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     The target is checked to exist here, before anything is stopped. Raises SlipwayError.
     """
     records = facts.records
-    chosen = release or records.state.rollback_target()
+    there = {item.id for item in records.releases}
+    known = records.state.without(set(records.state.verified) - there)
+    chosen = release or known.rollback_target()
     if not chosen:
         raise SlipwayError(
             _("There is no earlier release to roll back to."),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from app import desk
 from app.errors import LockHeld
 from app.i18n import _
 from app.transport import CancelToken, Command, Script, Secret, Transport
@@ -126,6 +127,11 @@ class Lock:
     def stale(self) -> bool:
         """Whether its holder has stopped showing signs of life."""
         return self.age > STALE_SECONDS
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its holder is gone: silent for long, or a run of this desktop that has ended."""
+        return self.stale or desk.was_here(self.run)
 
     def __str__(self) -> str:
         return _("{who}, since {when}, for “{why}”, last sign of life {age:.0f} s ago").format(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from app import desk
 from app.errors import Cancelled, ConnectionLost, SlipwayError
 from app.events import (
     Emit,
@@ -379,7 +380,8 @@ class Runner:
 
     def _guarded(self, work: Callable[[], Outcome]) -> Outcome:
         try:
-            return work()
+            with desk.present(self.plan.run):
+                return work()
         except SlipwayError as problem:
             outcome = Outcome.FAILED_NOT_RESTORED if self._done else Outcome.FAILED_RESTORED
             return self._end(outcome, problem)
@@ -431,7 +433,7 @@ def find_interrupted(facts: HostFacts) -> Interrupted:
             _("“slipway status” shows what runs."),
         )
     lock = facts.records.lock
-    if lock and not lock.stale:
+    if lock and not lock.abandoned:
         raise lock_held(lock)
     return interrupted
 

@@ -59,7 +59,8 @@ class ContainerSpec:
 
     def create(self, cli: DockerCli, name: str, secrets: Mapping[str, Secret]) -> Command:
         """Return the command that makes the container; secrets go through stdin."""
-        words = ["create", "--name", name, "--restart", self.restart]
+        # an image that is missing must not be sought in a public registry under our name
+        words = ["create", "--pull", "never", "--name", name, "--restart", self.restart]
         words += ["--stop-timeout", str(max(1, round(self.stop_timeout)))]
         words += ["--security-opt", "no-new-privileges"]
         if self.read_only:
@@ -118,7 +119,7 @@ class SendImage(Step):
         return (
             Command(("sh", Script("receive.sh"), self.incoming), sudo=self.sudo),
             self.cli.command("load", "--input", self.incoming),
-            self.cli.command("create", "--name", self.proof, self.tag),
+            self.cli.command("create", "--pull", "never", "--name", self.proof, self.tag),
             self.cli.command("rm", "--force", self.proof),
             self._tidy,
         )
@@ -211,8 +212,14 @@ class PullImage(Step):
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The server's part: log in, pull, tag, log out."""
-        return (self._pull(Secret("")),)
+        """The server's part: log in, pull, tag, log out; look whether it is what was pushed."""
+        return (self._pull(Secret("")), self._layers)
+
+    @property
+    def _layers(self) -> Command:
+        return self.cli.command(
+            "image", "inspect", "--format", "{{range .RootFS.Layers}}{{.}} {{end}}", self.tag
+        )
 
     def _pull(self, password: Secret | None) -> Command:
         return self.cli.script(
@@ -247,6 +254,13 @@ class PullImage(Step):
             _("The server could not pull the image from the registry."),
             timeout=LOAD_SECONDS,
         )
+        layers = ctx.run(self._layers, _("The pulled image can't be seen."), quiet=True)
+        if layers.stdout.split() != [layer.digest for layer in ctx.package.layers]:
+            raise SlipwayError(
+                _("The registry gave the server another image than was pushed."),
+                _("The layers of {reference} differ.").format(reference=self.reference),
+                _("Somebody else pushes under the same name: use another registry or name."),
+            )
 
     def undo(self, ctx: RunContext, before: Before) -> None:
         """Remove what was pulled; what was pushed stays in the registry."""

@@ -6,6 +6,11 @@ docker=$1 socket=$2 registry=$3 user=$4 reference=$5 tag=$6
 DOCKER_CONFIG=$(mktemp -d)
 export DOCKER_CONFIG
 trap 'rm -rf "$DOCKER_CONFIG"' EXIT
-[ -z "$user" ] || "$docker" login --username "$user" --password-stdin "$registry" 2>&1 | grep -v WARNING || true
+if [ -n "$user" ]; then
+	said=$("$docker" login --username "$user" --password-stdin "${registry%%/*}" 2>&1) || {
+		printf '%s\n' "$said" >&2
+		exit 1
+	}
+fi
 "$docker" pull "$reference"
 "$docker" tag "$reference" "$tag"

@@ -1,0 +1,32 @@
+"""A desktop that is killed with SIGKILL as a row of its run enters a state: deploy_and_die.py JSON."""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from app.events import Event, StepChanged
+from tests.lab.desk import Desk, build_request
+from tests.lab.hosts import read_hosts
+
+
+def main() -> None:
+    wanted = json.loads(sys.argv[1])
+    host = next(item for item in read_hosts() if item.name == wanted["host"])
+    folder = Path(wanted["folder"])
+    request = build_request(host, wanted["name"], wanted["port"], folder)
+    request = replace(request, build=replace(request.build, version=wanted["version"]))
+    desk = Desk(host, request, folder)
+    desk.with_docker(rehearse=wanted["rehearse"])
+
+    def die(event: Event) -> None:
+        if isinstance(event, StepChanged) and (event.index, event.state) == tuple(wanted["at"]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    desk.on_event = die
+    desk.deploy()
+
+
+main()
