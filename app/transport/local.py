@@ -73,9 +73,8 @@ class LocalTransport:
         last: dict[Stream, deque[str]] = {}
 
         def take(source: Stream, line: str) -> None:
-            masked = mask(line)
-            last.setdefault(source, deque(maxlen=LAST_LINES)).append(masked)
-            on_line(source, masked)
+            last.setdefault(source, deque(maxlen=LAST_LINES)).append(line)
+            on_line(source, mask(line))
 
         try:
             result = run_process(
@@ -87,7 +86,7 @@ class LocalTransport:
             )
         except TimeoutError as problem:
             said = {source: "\n".join(lines) for source, lines in last.items()}
-            raise _out_of_time(command, said, timeout) from problem
+            raise _out_of_time(command, said, mask, timeout) from problem
         except OSError as problem:
             result = _not_started(problem, argv[0])
             take("stderr", result.stderr)
@@ -204,10 +203,12 @@ def _not_started(problem: OSError, program: str) -> ProcessResult:
     return ProcessResult(code, "", f"{program}: {problem.strerror}")
 
 
-def _out_of_time(command: Command, said: dict[Stream, str], timeout: float) -> CommandFailed:
-    result = CommandResult(command, TIMED_OUT, said.get("stdout", ""), said.get("stderr", ""))
+def _out_of_time(
+    command: Command, said: dict[Stream, str], mask: Mask, timeout: float
+) -> CommandFailed:
+    result = CommandResult(command, TIMED_OUT, said.get("stdout", ""), said.get("stderr", ""), mask)
     return CommandFailed(
-        _("A command did not end within {seconds:.0f} s and was ended.").format(seconds=timeout),
+        _("A command did not end within {seconds:g} s and was ended.").format(seconds=timeout),
         result,
         result.tail() or str(command),
         _("See whether this computer is overloaded or waits for something, then try again."),

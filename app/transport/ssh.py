@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from app import transport
 from app.credentials import Credentials, KnownHosts
 from app.errors import AuthError, CommandFailed, ConnectionLost, SlipwayError
 from app.i18n import _
@@ -23,6 +22,7 @@ from app.transport import (
     OnLine,
     Script,
     Secret,
+    Sudo,
     ignore_bytes,
     ignore_line,
 )
@@ -30,7 +30,7 @@ from app.transport.output import Mask, Output
 from app.transport.shell import Marks, announced, with_sudo, with_sudo_password
 from app.transport.ssh_channel import Conversation
 from app.transport.ssh_config import resolve
-from app.transport.ssh_connection import Connection, Sudo, SudoMode
+from app.transport.ssh_connection import Connection, RootAccess, SudoMode
 
 END_SECONDS = 5.0
 PIECE_BYTES = 1024 * 1024
@@ -60,13 +60,13 @@ class SshTransport:
         self._connection: Connection | None = None
 
     @property
-    def sudo(self) -> transport.Sudo:
+    def sudo(self) -> Sudo:
         """What becoming root takes there; costs one round trip when first asked.
 
         ``password``: sudo is there and wants one, which is known; whether the user has the right
         shows when it is used.
         """
-        mode = self._sudo().mode
+        mode = self._root_access().mode
         known = self._credentials.sudo_password or self._credentials.password
         return "ask" if mode == "password" and known is None else mode
 
@@ -96,9 +96,7 @@ class SshTransport:
             cancel,
             timeout,
         )
-        return CommandResult(
-            command, code, output.text("stdout"), output.text("stderr"), output.mask
-        )
+        return output.result(command, code)
 
     def put(
         self,
@@ -211,7 +209,7 @@ class SshTransport:
 
     def _as_root(self, argv: Sequence[str], marks: Marks) -> tuple[Sequence[str], Secret | None]:
         """Return the argv that runs as root, and the password if sudo will ask for one."""
-        found = self._sudo()
+        found = self._root_access()
         if found.mode == "root":
             return argv, None
         if found.mode == "nopasswd":
@@ -228,14 +226,14 @@ class SshTransport:
             )
         return with_sudo_password(argv, marks), password
 
-    def _sudo(self) -> Sudo:
+    def _root_access(self) -> RootAccess:
         connection = self._connected()
-        with connection.sudo_lock:
-            if connection.sudo is None:
-                connection.sudo = self._find_sudo()
-            return connection.sudo
+        with connection.root_lock:
+            if connection.root_access is None:
+                connection.root_access = self._find_sudo()
+            return connection.root_access
 
-    def _find_sudo(self) -> Sudo:
+    def _find_sudo(self) -> RootAccess:
         result = self.run(Command(("sh", Script("sudo_mode.sh"))))
         word, _end, problem = result.stdout.partition("\n")
         modes: dict[str, SudoMode] = {
@@ -243,7 +241,7 @@ class SshTransport:
             "nopasswd": "nopasswd",
             "password": "password",
         }
-        return Sudo(modes.get(word, "none"), problem.strip() or result.tail(3))
+        return RootAccess(modes.get(word, "none"), problem.strip() or result.tail(3))
 
     def _sudo_refused(self, conversation: Conversation) -> AuthError:
         if conversation.password_refused:
@@ -285,9 +283,7 @@ class SshTransport:
 
         code = self._converse(take, reading.pieces(), output, cancel, FOREVER, report)
         report()
-        result = CommandResult(
-            take, code, output.text("stdout"), output.text("stderr"), output.mask
-        )
+        result = output.result(take, code)
         _check_received(result, dest)
         if result.stdout.strip() != reading.sha256:
             raise SlipwayError(
@@ -341,11 +337,9 @@ def _check_received(result: CommandResult, dest: str) -> None:
 
 
 def _out_of_time(command: Command, output: Output, timeout: float) -> CommandFailed:
-    result = CommandResult(
-        command, TIMED_OUT, output.text("stdout"), output.text("stderr"), output.mask
-    )
+    result = output.result(command, TIMED_OUT)
     return CommandFailed(
-        _("A command did not end within {seconds:.0f} s and was ended.").format(seconds=timeout),
+        _("A command did not end within {seconds:g} s and was ended.").format(seconds=timeout),
         result,
         result.tail() or str(command),
         _("See whether the server is overloaded or waits for something, then try again."),

@@ -41,7 +41,7 @@ SudoMode = Literal["root", "none", "nopasswd", "password"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sudo:
+class RootAccess:
     """What becoming root takes; ``problem`` is what the server said if it can't be done."""
 
     mode: SudoMode
@@ -58,8 +58,8 @@ class Connection:
         self._known_hosts = known_hosts
         self._users = 1
         self._lock = threading.Lock()
-        self.sudo_lock = threading.Lock()
-        self.sudo: Sudo | None = None
+        self.root_lock = threading.Lock()
+        self.root_access: RootAccess | None = None
         self._below: list[Callable[[], None]] = []
         self._proxy: Proxy | None = None
         try:
@@ -184,6 +184,7 @@ class Connection:
             self._below.append(transport.close)
             _prefer_fast_ciphers(transport)
             self._prefer_known_keys(transport, endpoint)
+            transport.banner_timeout = transport.handshake_timeout = CONNECT_SECONDS
             transport.start_client(timeout=CONNECT_SECONDS)
             key = transport.get_remote_server_key()
         except (paramiko.SSHException, OSError, EOFError) as problem:
