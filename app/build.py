@@ -21,7 +21,6 @@ from app.errors import BuildError, Diagnostic, ProfileError, ToolchainError
 from app.events import Stream
 from app.i18n import _
 from app.include import included_files
-from app.processes import run_process
 from app.project import GoProject, MainPackage, go_problem, package_pattern, source_digest
 from app.request import BuildOptions
 from app.toolchain import Toolchain
@@ -64,13 +63,15 @@ def build(
     _check_options(options)
     binary = main.name + (".exe" if system == "windows" else "")
     included = included_files(project.path, options.include, binary)
-    with tempfile.TemporaryDirectory(prefix="slipway-", ignore_cleanup_errors=True) as scratch:
-        job = _Job(main, options, toolchain, system, machine, Path(scratch), on_line, cancel)
+    with _temporary_folder("slipway-") as scratch:
+        job = _Job(main, options, toolchain, system, machine, scratch, on_line, cancel)
         version = _version(project, job)
         ldflags = link_flags(options, version)
         for check in options.checks:
             _CHECKS[check](job)
-        with _part_file(out.absolute(), binary) as part:
+        # Beside the final place, so that putting it there is one renaming.
+        with _temporary_folder(".part-", out.absolute()) as folder:
+            part = folder / binary
             _compile(job, part, ldflags)
             header, information = _verify(job, part)
             sha256, size = _measure(part)
@@ -189,14 +190,13 @@ class _Job:
 
     def go(self, *words: str | Path, on_line: OnLine, env: Mapping[str, str]) -> int:
         """Run go in the module's folder and return its exit code."""
-        argv = [str(self.toolchain.go), *map(str, words)]
-        self.on_line("note", "$ " + shlex.join(["go", *argv[1:]]))
+        self.on_line("note", "$ " + shlex.join(["go", *map(str, words)]))
         # What a killed go leaves behind lies in our own folder and goes with it.
         own = {"CGO_ENABLED": "01"[self.options.cgo], "GOTMPDIR": str(self.scratch)}
-        result = run_process(
-            argv,
+        result = self.toolchain.run(
+            words,
             cwd=self.main.module_folder,
-            env=self.toolchain.environment(self.options.env | own | dict(env)),
+            env=self.options.env | own | dict(env),
             on_line=on_line,
             cancel=self.cancel,
             capture=False,
@@ -369,10 +369,10 @@ def _not_wanted(job: _Job, got: str) -> BuildError:
 
 
 def _information(job: _Job, part: Path) -> _Information:
-    result = run_process(
-        [job.toolchain.go, "version", "-m", part],
+    result = job.toolchain.run(
+        ["version", "-m", part],
         cwd=job.scratch,
-        env=job.toolchain.environment({"GOTOOLCHAIN": "local", "GOFLAGS": ""}),
+        env={"GOTOOLCHAIN": "local", "GOFLAGS": ""},
         cancel=job.cancel,
     )
     first, _end, rest = result.stdout.partition("\n")
@@ -403,15 +403,16 @@ def _measure(path: Path) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _part_file(out: Path, binary: str) -> Iterator[Path]:
-    """Give a name beside the final one, and leave nothing there if things go wrong."""
+def _temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Give a new folder that is gone afterwards, whatever happened."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".part-", dir=out, ignore_cleanup_errors=True)
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
         raise _not_written(error) from error
     with folder as name:
-        yield Path(name) / binary
+        yield Path(name)
 
 
 def _put_in_place(part: Path, path: Path) -> Path:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ProfileError, ProjectError, SlipwayError, ToolchainError
+from app.events import Stream
 from app.gosource import listening_ports, string_variables, version_variables
 from app.i18n import _
 from app.processes import ProcessResult, run_process
 from app.toolchain import Toolchain, version_tuple
-from app.transport import CancelToken
+from app.transport import CancelToken, OnLine, ignore_line
 
 # Packages whose presence means that the program itself answers the Windows service control
 # manager; kardianos/service asks for the first only when it is built for Windows.
@@ -129,14 +130,16 @@ def open_project(
     *,
     tags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    on_line: OnLine = ignore_line,
     cancel: CancelToken | None = None,
 ) -> GoProject:
     """Find out what a folder is, downloading the modules that its programs need.
 
+    ``on_line`` hears of downloads and complaints; ``env`` is added to the environment.
     Raises ProjectError, ToolchainError if this Go is too old for it, or Cancelled.
     """
     path = _readable_folder(path)
-    go = _Go(toolchain, toolchain.environment(env), cancel, tuple(tags))
+    go = _Go(toolchain, dict(env or {}), tuple(tags), cancel, on_line)
     workspace = (path / "go.work").is_file()
     modules = _modules(go, path, workspace)
     mains: list[MainPackage] = []
@@ -250,7 +253,7 @@ def source_digest(
     cancel: CancelToken | None = None,
 ) -> str:
     """Return the SHA-256 of all source that a program is made of, Go's own apart."""
-    go = _Go(toolchain, toolchain.environment(env), cancel, tuple(tags))
+    go = _Go(toolchain, dict(env or {}), tuple(tags), cancel)
     digest = hashlib.sha256()
     for package in go.packages(_Root(main.module_folder, (package_pattern(main),))):
         if package.get("Standard"):
@@ -290,12 +293,19 @@ class _Go:
 
     toolchain: Toolchain
     env: dict[str, str]
-    cancel: CancelToken | None
     tags: tuple[str, ...]
+    cancel: CancelToken | None
+    on_line: OnLine = ignore_line
 
     def run(self, folder: Path, *words: str, **env: str) -> ProcessResult:
-        argv: list[str | Path] = [self.toolchain.go, *words]
-        return run_process(argv, cwd=folder, env=self.env | env, cancel=self.cancel)
+        return self.toolchain.run(
+            words, cwd=folder, env=self.env | env, on_line=self._report, cancel=self.cancel
+        )
+
+    def _report(self, stream: Stream, text: str) -> None:
+        # The answers come on stdout; on stderr go tells what it downloads.
+        if stream == "stderr":
+            self.on_line(stream, text)
 
     def json(self, folder: Path, *words: str) -> dict[str, Any]:
         """Run a command that answers with one JSON object."""

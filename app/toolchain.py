@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ToolchainError
 from app.i18n import _
-from app.processes import run_process
+from app.processes import ProcessResult, run_process
+from app.transport import CancelToken, OnLine, ignore_line
 
 # Older ones know neither GOTOOLCHAIN nor the go line of go.mod as a requirement.
 MINIMUM = (1, 21)
@@ -41,6 +42,36 @@ class Toolchain:
         env["PATH"] = os.pathsep.join(filter(None, (str(self.go.parent), env.get("PATH", ""))))
         env.update(extra or {})
         return env
+
+    def run(
+        self,
+        words: Sequence[str | Path],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        on_line: OnLine = ignore_line,
+        cancel: CancelToken | None = None,
+        capture: bool = True,
+    ) -> ProcessResult:
+        """Run ``go`` with these words, ``env`` added to its environment, to its end.
+
+        Raises ToolchainError if it cannot be started, or Cancelled.
+        """
+        try:
+            return run_process(
+                [self.go, *words],
+                cwd=cwd,
+                env=self.environment(env),
+                on_line=on_line,
+                cancel=cancel,
+                capture=capture,
+            )
+        except OSError as error:
+            raise ToolchainError(
+                _("Go cannot be started"),
+                str(error),
+                _("Check that Go and the project's folder are still where they were."),
+            ) from error
 
 
 def find_toolchain(folder: Path | None = None) -> Toolchain:

@@ -17,7 +17,7 @@ import pytest
 from app.binary import read_header
 from app.build import build, host_platform, link_flags, warnings
 from app.diagnostics import diagnostic, diagnostics
-from app.errors import BuildError, Cancelled, ProfileError
+from app.errors import BuildError, Cancelled, ProfileError, ToolchainError
 from app.include import included_files
 from app.project import GoProject, open_project
 from app.request import BuildOptions
@@ -413,6 +413,13 @@ def test_options_are_judged_before_anything_runs(go, hello, tmp_path, options, p
     assert caught.value.hint
     assert lines == []
     assert not (tmp_path / "out").exists()
+
+
+def test_a_project_that_is_gone(go, hello, tmp_path):
+    shutil.rmtree(hello.path)
+    with pytest.raises(ToolchainError) as caught:
+        build(hello, BuildOptions(version="v1"), "", "linux/amd64", go, tmp_path / "out")
+    assert caught.value.hint
 
 
 def test_an_older_result_survives_a_failed_build(go, hello, tmp_path):

@@ -311,8 +311,10 @@ def test_a_module_that_cannot_be_downloaded(go, tmp_path):
         },
     )
     env = {**NO_NETWORK, "GOMODCACHE": str(tmp_path / "cache")}
-    error = failure(tmp_path, go, env=env)
+    lines = []
+    error = failure(tmp_path, go, env=env, on_line=lambda *line: lines.append(line))
     assert "could not download" in error.title
+    assert ("stderr", "go: downloading example.com/dep v1.0.0") in lines
     assert "127.0.0.1:9" in error.detail
     assert "GOPROXY" in error.hint
 
