@@ -140,10 +140,12 @@ class Session:
         """Do the same on each chosen target, one after another, until one fails."""
         requests = self.requests()
         for number, request in enumerate(requests, 1):
-            code = work(self, request)
-            if code != DONE:
+            code = NOTHING_TOUCHED
+            try:
+                code = work(self, request)
+            finally:
                 left = len(requests) - number
-                if left:
+                if code != DONE and left:
                     self.console.warn(
                         ngettext(
                             "{count} further target was not touched.",
@@ -151,6 +153,7 @@ class Session:
                             left,
                         ).format(count=left)
                     )
+            if code != DONE:
                 return code
         return DONE
 
@@ -228,7 +231,7 @@ def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], di
 def refuse_other_runs(facts: HostFacts) -> None:
     """Raise LockHeld if a run that shows signs of life is on there."""
     lock = facts.records.lock
-    if lock and not lock.stale:
+    if lock and not lock.abandoned:
         raise lock_held(lock)
 
 
@@ -474,7 +477,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
         console.say(_("The lock on {target} is held by {lock}.").format(
             target=host.target, lock=lock
         ))  # fmt: skip
-        if not lock.stale and not console.interactive:
+        if not lock.abandoned and not console.interactive:
             raise SlipwayError(
                 _("That run still shows signs of life."),
                 str(lock),

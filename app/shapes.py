@@ -120,7 +120,7 @@ def status_shape(status: Status, facts: HostFacts) -> Shape:
 
 def lock_shape(lock: Lock) -> Shape:
     """Return who holds the lock."""
-    return {**asdict(lock), "stale": lock.stale}
+    return {**asdict(lock), "abandoned": lock.abandoned}
 
 
 def interrupted_shape(run: Interrupted) -> Shape:

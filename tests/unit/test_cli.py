@@ -1,0 +1,652 @@
+"""The command line, for real: Go builds, a process on this computer, HTTP answers, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import commands, demo, profile, supervise
+from app.cli import main
+from app.console import Console, JsonView, Meter, TextView, size
+from app.errors import HealthCheckFailed
+from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
+from app.history import History
+from app.releases import Store, take_lock
+from app.request import (
+    BuildOptions,
+    DeployOptions,
+    DeployRequest,
+    HealthOptions,
+    ProjectOptions,
+    Target,
+)
+from app.shapes import EXIT_CODES
+from app.transport.local import LocalTransport
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROJECTS = ROOT / "tests" / "projects"
+PROGRAM = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command did: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def shapes(self) -> list[dict[str, Any]]:
+        """Each line of stdout as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process."""
+
+    def command(*arguments: str | Path) -> Answer:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capfd.readouterr())
+
+    return command
+
+
+@dataclass
+class Service:
+    """A profile for a project on this computer, and what answers there."""
+
+    file: Path
+    root: Path
+    port: int
+    request: DeployRequest
+
+    @property
+    def place(self) -> Path:
+        return self.root / self.request.name
+
+    def change(self, project: str, version: str, **deploy: Any) -> Service:
+        """Choose another project and version for the next command."""
+        self.request = replace(
+            self.request,
+            project=ProjectOptions(PROJECTS / project),
+            build=replace(self.request.build, version=version),
+            deploy=replace(self.request.deploy, **deploy),
+        )
+        profile.save(self.request, self.file)
+        return self
+
+    def page(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as answer:
+            page: dict[str, Any] = json.load(answer)
+            return page
+
+    def health(self, **values: Any) -> HealthOptions:
+        return replace(self.request.deploy.health, **values)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service that is not deployed yet; whatever runs is stopped in the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    root = tmp_path / "services"
+    request = DeployRequest(
+        name="good",
+        build=BuildOptions(version="v1", stamp="main.version"),
+        deploy=DeployOptions(
+            kind="process",
+            env={"PORT": str(port)},
+            root=root.as_posix(),
+            health=HealthOptions(http=f"http://127.0.0.1:{port}/health", timeout=10.0, stable=0.2),
+        ),
+        targets=(Target("localhost", "local"),),
+    )
+    made = Service(tmp_path / "slipway.toml", root, port, request).change("good", "v1")
+    yield made
+    assert supervise.stop(made.place, 2.0) == 0
+
+
+# -- what is typed -----------------------------------------------------------------------------
+
+
+def test_no_command_shows_the_help(run: Run) -> None:
+    answer = run()
+    assert answer.code == 2
+    assert "rollback" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words", [["fly"], ["deploy"], ["deploy", "x", "--fast"], ["logs", "x", "--lines", "a"]]
+)
+def test_words_that_mean_nothing(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+
+
+def test_a_missing_profile_ends_with_2(run: Run, tmp_path: Path) -> None:
+    answer = run("deploy", tmp_path / "none.toml", "--yes")
+    assert answer.code == 2
+    assert "none.toml" in answer.err
+
+
+def test_a_bad_key_is_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    file.write_text('name = "a"\n[deploy]\nkeeps = 3\n')
+    answer = run("plan", file, "--json")
+    assert answer.code == 2
+    assert "deploy.keeps" in answer.err
+    (shape,) = answer.shapes
+    assert shape["event"] == "error"
+    assert shape["key"] == "deploy.keeps"
+    assert "keep" in shape["hint"]
+
+
+def test_an_unknown_target_is_named(run: Run, service: Service) -> None:
+    answer = run("status", service.file, "--target", "elsewhere")
+    assert answer.code == 2
+    assert "localhost" in answer.err
+
+
+def test_every_outcome_has_its_exit_code() -> None:
+    assert {outcome: EXIT_CODES[outcome] for outcome in Outcome} == {
+        Outcome.SUCCEEDED: 0,
+        Outcome.ROLLED_BACK: 0,
+        Outcome.FAILED_RESTORED: 1,
+        Outcome.FAILED_NOT_RESTORED: 3,
+        Outcome.CANCELLED: 130,
+    }
+
+
+def test_a_bug_is_called_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_words: object) -> None:
+        raise RuntimeError("forgot something")
+
+    monkeypatch.setattr(commands, "open_project", broken)
+    answer = run("inspect", PROJECTS / "good")
+    assert answer.code == 70
+    assert "bug in Slipway" in answer.err
+    log = Path(answer.err.strip().rpartition(": ")[2])
+    assert "forgot something" in log.read_text()
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def test_inspect(run: Run) -> None:
+    answer = run("inspect", PROJECTS / "good")
+    assert answer.code == 0
+    assert "example.com/good" in answer.out
+    (shape,) = run("inspect", PROJECTS / "good", "--json").shapes
+    assert shape["module"] == "example.com/good"
+    assert [main["path"] for main in shape["mains"]] == ["."]
+    assert shape["mains"][0]["stamps"] == ["main.version"]
+
+
+def test_inspect_of_a_folder_without_go(run: Run, tmp_path: Path) -> None:
+    answer = run("inspect", tmp_path)
+    assert answer.code == 2
+    assert "Traceback" not in answer.err
+
+
+def test_doctor(run: Run) -> None:
+    answer = run("doctor", "--json")
+    findings = {shape["name"]: shape for shape in answer.shapes}
+    assert answer.code == 0
+    assert findings["Go"]["there"]
+    assert {"Keyring", "Docker here", "Qt", "SSH keys", "Settings"} <= set(findings)
+    assert all(shape["hint"] for shape in findings.values() if not shape["there"])
+
+
+def test_doctor_without_go(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Path
+) -> None:
+    (home / ".local" / "share").rmdir()
+    (home / ".local" / "share").write_text("in the way")
+    answer = run("doctor")
+    assert answer.code == 1
+    assert "✗ Data" in answer.out
+
+
+def test_what_is_not_there_yet(run: Run, service: Service) -> None:
+    (shape,) = run("status", service.file, "--json").shapes
+    assert (shape["state"], shape["release"], shape["healthy"]) == ("missing", "", None)
+    (shape,) = run("releases", service.file, "--json").shapes
+    assert shape == {"target": "localhost", "name": "good", "releases": []}
+    assert run("unlock", service.file).code == 0
+    assert run("resume", service.file).code == 0
+    answer = run("rollback", service.file, "--yes")
+    assert answer.code == 2
+    assert "no earlier release" in answer.err
+
+
+# -- deploying ---------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_nothing_happens_unless_agreed(run: Run, service: Service) -> None:
+    answer = run("deploy", service.file)
+    assert answer.code == 2
+    assert "--yes" in answer.err
+    assert not service.root.exists()
+
+
+def test_plan_changes_nothing_and_shows_all(run: Run, service: Service) -> None:
+    answer = run("plan", service.file)
+    assert answer.code == 0
+    for words in ("Steps:", "Health check", "$ ", "Interruption:", "can't restore"):
+        assert words in answer.out
+    (shape,) = [
+        shape for shape in run("plan", service.file, "--json").shapes if "event" not in shape
+    ]
+    assert shape["target"] == "localhost"
+    assert shape["rows"][0]["commands"]
+    assert shape["changes"] == [{"what": "Version", "old": "", "new": "v1"}]
+    assert not shape["empty"]
+    assert not service.root.exists()
+
+
+def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
+    answer = run("deploy", service.file, "--yes")
+    assert answer.code == 0, answer.err
+    assert service.page()["version"] == "v1"
+    assert "Health check" in answer.out
+
+    again = run("deploy", service.file, "--yes")
+    assert again.code == 0
+    assert "Nothing to do" in again.out
+
+    service.change("good", "v2", args=("-x", "two words"))
+    answer = run("deploy", service.file, "--yes", "--json")
+    assert answer.code == 0, answer.err
+    assert service.page() == {"version": "v2", "greeting": "", "args": ["-x", "two words"]}
+    events = [shape["event"] for shape in answer.shapes]
+    assert events[0] == "build"
+    assert events[-1] == "end"
+    assert {"plan", "step", "line"} <= set(events)
+    assert answer.shapes[-1] == {
+        "event": "end",
+        "outcome": "succeeded",
+        "error": None,
+        "exit_code": 0,
+    }
+    (plan,) = [shape for shape in answer.shapes if shape["event"] == "plan"]
+    titles = [row["title"] for row in plan["rows"]]
+    done = [shape for shape in answer.shapes if shape.get("state") in ("done", "skipped")]
+    assert [shape["title"] for shape in done] == titles
+
+    (shape,) = run("status", service.file, "--json").shapes
+    assert shape["target"] == "localhost"
+    assert (shape["kind"], shape["version"], shape["state"]) == ("process", "v2", "running")
+    assert shape["healthy"] is True
+    assert "v2" in run("status", service.file).out
+
+    (shape,) = run("releases", service.file, "--json").shapes
+    newest, oldest = shape["releases"]
+    assert (newest["version"], newest["current"], newest["verified"]) == ("v2", True, True)
+    assert (oldest["version"], oldest["previous"], oldest["available"]) == ("v1", True, True)
+    assert "serves" in run("releases", service.file).out.splitlines()[1]
+
+    logs = run("logs", service.file)
+    assert logs.code == 0
+    assert "version v2 listens" in logs.out
+    assert run("logs", service.file, "--json", "--lines", "1").shapes[0]["event"] == "log"
+
+    answer = run("rollback", service.file, "--yes")
+    assert answer.code == 0, answer.err
+    assert service.page()["version"] == "v1"
+    assert service.page()["args"] == []
+    answer = run("rollback", service.file, "--yes", "--to", newest["id"])
+    assert answer.code == 0, answer.err
+    assert service.page()["version"] == "v2"
+    answer = run("rollback", service.file, "--yes", "--to", "20000101-000000-none")
+    assert answer.code == 2
+
+    titles = [made.title for made in History().runs()]
+    assert len(titles) == 4
+    assert titles[-1].startswith("Deploy good v1")
+    assert {made.outcome for made in History().runs()} == {Outcome.SUCCEEDED}
+
+
+def test_a_failed_deployment_ends_with_1_and_the_old_version_serves(
+    run: Run, service: Service
+) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    service.change("never-healthy", "v2", health=service.health(timeout=1.0))
+    answer = run("deploy", service.file, "--yes", "--json")
+    assert answer.code == 1
+    assert service.page()["version"] == "v1"
+    end = answer.shapes[-1]
+    assert (end["outcome"], end["exit_code"]) == ("failed_restored", 1)
+    assert end["error"]["title"]
+    assert "What was there before is there again" in answer.err
+    (made, _first) = History().runs()
+    assert made.outcome is Outcome.FAILED_RESTORED
+    assert made.error
+    assert "failed" in made.log.read_text()
+
+
+def test_what_does_not_build_touches_nothing(run: Run, service: Service) -> None:
+    answer = run("deploy", service.change("compile-error", "v1").file, "--yes", "--json")
+    assert answer.code == 2
+    assert answer.shapes[-1]["event"] == "error"
+    assert answer.shapes[-1]["diagnostics"][0]["line"] > 0
+    assert not service.root.exists()
+
+
+def test_secrets_stay_out_of_sight(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.change("good", "v1", secrets=("GREETING",))
+    answer = run("deploy", service.file, "--yes")
+    assert answer.code == 2
+    assert "SLIPWAY_SECRET_GREETING" in answer.err
+    monkeypatch.setenv("SLIPWAY_SECRET_GREETING", "rosebud-17")
+    answer = run("deploy", service.file, "--yes", "--json")
+    assert answer.code == 0, answer.err
+    assert service.page()["greeting"] == "rosebud-17"
+    (made,) = History().runs()
+    everything = answer.out + answer.err + made.log.read_text() + made.profile
+    assert "rosebud-17" not in everything
+
+
+def test_a_secret_may_come_from_the_keyring(
+    run: Run, service: Service, memory_keyring: Any
+) -> None:
+    memory_keyring.set_password("slipway/service/good", "GREETING", "from the ring")
+    service.change("good", "v1", secrets=("GREETING",))
+    assert run("deploy", service.file, "--yes").code == 0
+    assert service.page()["greeting"] == "from the ring"
+
+
+def test_several_targets_stop_at_the_first_that_fails(run: Run, service: Service) -> None:
+    targets = (Target("localhost", "local"), Target("127.0.0.1", "local"))
+    service.request = replace(service.request, targets=targets)
+    with socket.create_server(("127.0.0.1", service.port)):
+        answer = run("deploy", service.change("good", "v1").file, "--yes")
+    assert answer.code == 2
+    assert "in use" in answer.err
+    assert "1 further target was not touched" in answer.err
+    shapes = run("status", service.file, "--json").shapes
+    assert [shape["target"] for shape in shapes] == ["localhost", "127.0.0.1"]
+    shapes = run("status", service.file, "--json", "--target", "127.0.0.1").shapes
+    assert [shape["target"] for shape in shapes] == ["127.0.0.1"]
+
+
+def test_a_history_that_cannot_be_written_disturbs_nothing(
+    run: Run, service: Service, home: Path
+) -> None:
+    data = home / ".local" / "share" / "slipway"
+    (data / "history.db").mkdir(parents=True)
+    answer = run("deploy", service.file, "--yes")
+    assert answer.code == 0, answer.err
+    assert "Warning" in answer.err
+
+
+# -- the lock ----------------------------------------------------------------------------------
+
+
+def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    transport = LocalTransport()
+    transport.open()
+    owner = {"run": "r1", "who": "ann@desk", "when": "today", "why": "a test"}
+    take_lock(transport, Store(service.place.as_posix(), False), "r1", owner)
+    for words in (["deploy", "--yes"], ["rollback", "--yes"], ["unlock", "--yes"]):
+        answer = run(words[0], service.file, *words[1:])
+        assert answer.code == 2
+        assert "ann@desk" in answer.err
+    (shape,) = run("status", service.file, "--json").shapes
+    assert shape["lock"]["who"] == "ann@desk"
+    old = time.time() - 3600
+    os.utime(service.place / "lock" / "heartbeat", (old, old))
+    assert run("unlock", service.file).code == 2
+    answer = run("unlock", service.file, "--yes")
+    assert answer.code == 0, answer.err
+    assert not (service.place / "lock").exists()
+
+
+# -- interrupted -------------------------------------------------------------------------------
+
+
+def begun(service: Service, *words: str, waits_for: str = "[5/8]") -> subprocess.Popen[str]:
+    """Start a command in a process of its own; return when its output holds ``waits_for``."""
+    process = subprocess.Popen(
+        [*PROGRAM, *words, str(service.file), "--yes"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if waits_for in line:
+            return process
+    _out, err = process.communicate()
+    pytest.fail(f"“{waits_for}” never came: {err}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_cancelling_puts_the_old_version_back_and_ends_with_130(
+    run: Run, service: Service, number: signal.Signals
+) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    service.change("never-healthy", "v2", health=service.health(timeout=60.0))
+    process = begun(service, "deploy")
+    process.send_signal(number)
+    process.send_signal(number)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "put back" in err
+    assert "Cancelled" in err
+    assert service.page()["version"] == "v1"
+    assert History().runs()[0].outcome is Outcome.CANCELLED
+    assert not (service.place / "lock").exists()
+
+
+def test_cancelling_the_build_touches_nothing(service: Service) -> None:
+    process = begun(service, "deploy", waits_for="Building")
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "nothing was changed" in err
+    assert not service.root.exists()
+
+
+def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    (old,) = (service.place / "releases").iterdir()
+    service.change("never-healthy", "v2", health=service.health(timeout=3.0))
+    process = begun(service, "deploy")
+    (old / "run.json").unlink()
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "NOT" in err
+    assert History().runs()[0].outcome is Outcome.FAILED_NOT_RESTORED
+
+
+@pytest.mark.parametrize("way", ["rollback", "resume"])
+def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    service.change("good", "v2", health=service.health(stable=5.0))
+    process = begun(service, "deploy", waits_for="must stay so")
+    process.kill()
+    process.communicate()
+    (shape,) = run("status", service.file, "--json").shapes
+    assert shape["interrupted"]["under_way"].startswith("Health check")
+    assert shape["interrupted"]["done"]
+    assert "Interrupted" in run("status", service.file).out
+    answer = run("deploy", service.file, "--yes")
+    assert answer.code == 2
+    assert "slipway resume" in answer.err
+    assert "under way, perhaps half done: Health check" in answer.err
+    answer = run(way, service.file)
+    assert answer.code == 2
+    assert "--yes" in answer.err
+    answer = run(way, service.file, "--yes")
+    assert answer.code == 0, answer.err
+    assert service.page()["version"] == {"rollback": "v1", "resume": "v2"}[way]
+    (shape,) = run("status", service.file, "--json").shapes
+    assert shape["interrupted"] is None
+    assert shape["lock"] is None
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
+    process = begun(service, "deploy", waits_for="[1/8]")
+    assert process.stdout
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert service.page()["version"] == "v1"
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 130), ("", 130), ("y", 0)])
+def test_a_person_is_asked(service: Service, answer: str, code: int) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, "deploy", str(service.file)],
+        cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    said = b""
+    asked = False
+    while True:
+        try:
+            chunk = os.read(master, 4096)
+        except OSError:  # the other end was closed
+            break
+        if not chunk:
+            break
+        said += chunk
+        if not asked and b"Deploy now?" in said:
+            asked = True
+            os.write(master, answer.encode() + b"\n")
+    os.close(master)
+    assert process.wait(timeout=30) == code, said.decode()
+    assert service.place.exists() == (code == 0)
+
+
+def test_following_logs_ends_with_ctrl_c(run: Run, service: Service) -> None:
+    assert run("deploy", service.file, "--yes").code == 0
+    process = subprocess.Popen(
+        [*PROGRAM, "logs", str(service.file), "-f"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert any("listens" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def test_amounts_and_rates() -> None:
+    assert [size(count) for count in (0, 999, 1000, 12_345_678, 5 * 10**12)] == [
+        "0 B", "999 B", "1.0 kB", "12.3 MB", "5000.0 GB",
+    ]  # fmt: skip
+    meter = Meter()
+    assert meter.text(0, 40_000_000, 10.0) == "0 B of 40.0 MB, 0 %"
+    assert meter.text(10_000_000, 40_000_000, 12.0) == (
+        "10.0 MB of 40.0 MB, 25 %, 5.0 MB/s, 6 s left"
+    )
+    assert meter.text(40_000_000, 40_000_000, 18.0) == "40.0 MB of 40.0 MB, 100 %, 5.0 MB/s"
+
+
+def test_without_a_terminal_progress_is_sparse(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = TextView(Console(), ["Lock", "Send"])
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    view.show(StepChanged(1, StepState.RUNNING))
+    for done in range(120):
+        now += 0.1
+        view.show(Progress(1, done, 120))
+    view.show(StepChanged(1, StepState.DONE))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "[2/2] Send"
+    assert len([line for line in lines if "%" in line]) == 2
+    assert "done in 12.0 s" in lines[-1]
+
+
+def test_json_progress_is_at_most_ten_a_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = JsonView(Console(as_json=True), ["Send"])
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for done in range(101):
+        now += 0.01
+        view.show(Progress(0, done, 100))
+    view.show(Line(0, "note", "sent"))
+    view.show(RunEnded(Outcome.CANCELLED))
+    shapes = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    progress = [shape for shape in shapes if shape["event"] == "progress"]
+    assert 9 <= len(progress) <= 12
+    assert progress[-1] == {"event": "progress", "row": 0, "done": 100, "total": 100}
+    assert shapes[-2] == {"event": "line", "row": 0, "stream": "note", "text": "sent"}
+    assert shapes[-1]["exit_code"] == 130
+
+
+# -- demo --------------------------------------------------------------------------------------
+
+
+def test_the_demo_observes_what_it_claims(run: Run, home: Path) -> None:
+    answer = run("demo", "--headless")
+    assert answer.code == 0, answer.out + answer.err
+    for words in ("shows v1", "v1 → v2-broken → v1", "shows v2.", "answers no more"):
+        assert words in answer.out
+    assert History().runs() == ()
+
+
+def test_the_demo_believes_only_what_it_sees(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = demo.Story(None, None, "http://127.0.0.1:9/")  # type: ignore[arg-type]
+    with pytest.raises(HealthCheckFailed, match="not v2"):
+        story._observe("v2")
+    with pytest.raises(HealthCheckFailed, match="did not change"):
+        story._expect_seen(["v1", "v2-broken"], ["v1", "v2-broken", "v1"])
+
+
+def test_the_demo_opens_a_window_only_where_one_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert demo.window_wanted(["demo"])
+    assert not demo.window_wanted(["demo", "--headless"])
+    assert not demo.window_wanted(["deploy", "x"])
+    monkeypatch.delenv("DISPLAY")
+    assert not demo.window_wanted(["demo"])
+
+
+def test_the_sample_is_ready_to_deploy(tmp_path: Path) -> None:
+    file = demo.sample_profile(tmp_path / "sample")
+    request = profile.load(file)
+    assert request.project.path == tmp_path / "sample"
+    assert request.deploy.kind == "process"
+    assert demo.sample_profile(tmp_path / "sample") == file
+    assert (tmp_path / "sample" / "main.go").is_file()
