@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -34,7 +35,7 @@ class Asking(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Slipway")
         self.setModal(True)
-        self.setMinimumWidth(WIDTH)
+        self.setFixedWidth(WIDTH)
         self.setAccessibleName(heading)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 22, 24, 20)
@@ -55,6 +56,12 @@ class Asking(QDialog):
         self._row.setSpacing(10)
         self._row.addStretch(1)
         outer.addLayout(self._row)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        layout = self.layout()
+        if layout is not None:  # what wraps its lines knows its height only by the width
+            self.setFixedHeight(layout.heightForWidth(WIDTH))
+        super().showEvent(event)
 
     def add_answers(
         self, accept: QPushButton | None, reject: QPushButton, default: QPushButton

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from app.credentials import Credentials, KnownHosts, PasswordStore, What
-from app.errors import ConnectionLost, NotReady, SlipwayError, UntrustedHost
+from app.credentials import Credentials, KnownHosts, PasswordStore, Prompts, What
+from app.errors import AuthError, ConnectionLost, NotReady, SlipwayError, UntrustedHost
 from app.host import HostFacts, connect, probe
 from app.i18n import _
 from app.plan import Plan, make_plan, readiness
@@ -24,6 +25,8 @@ from app.transport import CancelToken, Secret, Transport
 
 Emit = Callable[[Any], None]
 
+PASSWORD = re.compile(r"passwor|kennwort|contraseña|mot de passe|密码|密碼", re.IGNORECASE)
+ONE_TIME = re.compile(r"one.?time|otp|token|code|einmal|一次|动态|動態", re.IGNORECASE)
 UNWATCHED = frozenset({".git", ".hg", "node_modules"})
 
 
@@ -74,7 +77,7 @@ class Question:
     ``prompts`` are pairs of the words to show and whether the answer may be seen.
     """
 
-    def __init__(self, instructions: str, prompts: tuple[tuple[str, bool], ...]) -> None:
+    def __init__(self, instructions: str, prompts: Prompts) -> None:
         self.instructions = instructions
         self.prompts = prompts
         self._answers: SimpleQueue[tuple[Secret, ...]] = SimpleQueue()
@@ -241,7 +244,10 @@ class Visit:
         return Found(transport, facts)
 
     def _connect(self, emit: Emit, cancel: CancelToken) -> Transport:
-        def answer(instructions: str, prompts: tuple[tuple[str, bool], ...]) -> tuple[Secret, ...]:
+        def answer(instructions: str, prompts: Prompts) -> tuple[Secret, ...]:
+            if _asks_password(prompts):
+                # Asked for in the window's own words, it can be remembered and used again.
+                raise AuthError(self._password_words(), needs="password")
             question = Question(instructions, prompts)
             emit(question)
             return question.wait(cancel)
@@ -250,6 +256,14 @@ class Visit:
             return connect(self.target, self.credentials, self.known_hosts)
         credentials = replace(self._with_kept(), answer=answer)
         return connect(self.target, credentials, self.known_hosts)
+
+    def _password_words(self) -> str:
+        words = (
+            _("{target} asks for a password.")
+            if self.credentials.password is None
+            else _("{target} did not accept this password.")
+        )
+        return words.format(target=self.target)
 
     def _with_kept(self) -> Credentials:
         """Return the credentials, those not given now taken from the keyring."""
@@ -273,6 +287,12 @@ class Visit:
         for what, value in secrets.items():
             if what in self.keep and value is not None:
                 self.passwords.set(self.target, what, value)
+
+
+def _asks_password(prompts: Prompts) -> bool:
+    """Return whether a server asks for nothing but the account's password."""
+    words, seen = prompts[0] if len(prompts) == 1 else ("", True)
+    return not seen and bool(PASSWORD.search(words)) and not ONE_TIME.search(words)
 
 
 def plan(

@@ -133,7 +133,8 @@ class MethodPage(FormPage):
                     _("&Ports"),
                     self.tie(self._ports),
                     _(
-                        "On the server → in the container. 127.0.0.1:8080 is reached from there only."
+                        "Left on the server, right in the container. With 127.0.0.1:8080 on the "
+                        "left it is reached from the server itself only."
                     ),
                 )
             )
@@ -146,7 +147,10 @@ class MethodPage(FormPage):
                     self.tie(
                         RowsAnswer("deploy.docker.volumes", volumes, split_volume, join_colon)
                     ),
-                    _("Data that outlives the container. Rolling back does not change it."),
+                    _(
+                        "Left on the server, right in the container. Rolling back does not change "
+                        "the data."
+                    ),
                 )
             )
         )
@@ -155,9 +159,7 @@ class MethodPage(FormPage):
     def _add_health(self) -> QWidget:
         card = Card(
             _("Health check"),
-            _(
-                "The new version takes over only if it answers; else the old one comes back by itself."
-            ),
+            _("If the new version fails it, the old one comes back by itself."),
         )
         self._health = HealthAnswer()
         self._http = TextAnswer("deploy.health.http", "http://localhost:8080/health")
@@ -252,9 +254,7 @@ class MethodPage(FormPage):
                         "deploy.docker.rehearse", _("&Try the new version before the switch")
                     )
                 ),
-                _(
-                    "It runs beside the old one for a moment. Switch it off if two at once would hurt."
-                ),
+                _("It runs beside the old one for a moment. Off, if two at once would hurt."),
             ),
             Field("deploy.docker.restart", _("Start it again"), self.tie(restart)),
             Field(

@@ -226,6 +226,8 @@ class ServerPage(Page):
         self._spinner.setVisible(running)
         self._stop_button.setVisible(running)
         self._test_button.setVisible(not running)
+        again = self.draft.facts is not None or (target is not None and target == THIS_COMPUTER)
+        self._test_button.setText(_("Look &again") if again else _("Test &connection"))
         self._test_button.setEnabled(target is not None and bool(target.address))
         words = _("Connecting to {target}…").format(target=self.note) if running else ""
         self._state.setText(words)
@@ -382,7 +384,7 @@ class FoundServer(QWidget):
         column.addLayout(self._troubles)
         self._notices: list[Notice] = []
         self._sudo = button(_("Enter the sudo pass&word…"), ask_sudo, "key")
-        column.addWidget(self._sudo, 0, Qt.AlignmentFlag.AlignLeft)
+        self._sudo.hide()
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
             button(_("Roll &back…"), self.take_back.emit, "rollback")
@@ -422,7 +424,10 @@ class FoundServer(QWidget):
             return
         problems = [each for each in self._draft.readiness() if not self._said_elsewhere(each)]
         self._show_problems(problems)
-        self._sudo.setVisible(facts.sudo_wanted and any(each.blocking for each in problems))
+        sudo_helps = facts.sudo_wanted and any(each.blocking for each in problems)
+        if problems:
+            self._notices[0].buttons.insertWidget(0, self._sudo)
+        self._sudo.setVisible(sudo_helps)
         self._facts.show_facts(server_facts(facts))
         self._show_interrupted(facts.records.interrupted)
         foreign = foreign_container(facts)
@@ -438,6 +443,7 @@ class FoundServer(QWidget):
     def _show_problems(self, problems: list[Problem]) -> None:
         while len(self._notices) < len(problems):
             notice = Notice()
+            notice.buttons.addStretch(1)
             self._notices.append(notice)
             self._troubles.addWidget(notice)
         for number, notice in enumerate(self._notices):
@@ -466,9 +472,7 @@ class FoundServer(QWidget):
         self._taken.say(
             "success",
             _("Taken over"),
-            _(
-                "Go back to Method to see and change them. Variables that look secret are secrets now."
-            ),
+            _("Method shows them. Variables that look secret have become secrets."),
         )
 
 
@@ -489,7 +493,7 @@ def server_facts(facts: HostFacts) -> list[Fact]:
     """Return what a server is, in words."""
     found: list[Fact] = [
         (_("System"), f"{facts.os_name} ({facts.platform})", facts.hostname),
-        (_("Account"), facts.user, _("root's rights by sudo") if facts.sudo else ""),
+        (_("Account"), facts.target.user or facts.user, _("root by sudo") if facts.sudo else ""),
     ]
     if facts.docker is not None and not facts.docker.problem:
         words = [facts.docker.version]
