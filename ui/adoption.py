@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from app.docker_facts import Container
 from app.request import DeployRequest
 from app.rules import LOOKS_SECRET
 from app.transport import Secret
+
+if TYPE_CHECKING:
+    from app.docker_facts import Container
 
 
 def adopted(request: DeployRequest, container: Container) -> DeployRequest:

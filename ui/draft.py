@@ -11,28 +11,29 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app import profile
-from app.build import warnings
+from app import rules
 from app.credentials import Credentials, KnownHosts, PasswordStore
 from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
 from app.events import Stream
-from app.host import MACHINES, HostFacts
 from app.i18n import _
-from app.plan import Plan, readiness
-from app.project import GoProject
 from app.request import DeployRequest, Target
-from app.step import Package
-from app.toolchain import Toolchain
 from app.transport import Secret, Transport
 from ui import jobs
 from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
 from ui.task import Task, TaskState
+
+if TYPE_CHECKING:
+    from app.host import HostFacts
+    from app.plan import Plan
+    from app.project import GoProject
+    from app.step import Package
+    from app.toolchain import Toolchain
 
 SETTLE = 500  # milliseconds without a change before background work starts
 KEPT_LINES = 5000
@@ -171,7 +172,7 @@ class Draft(QObject):
         """Return what is missing or wrong in the answers, and what was found in the way."""
         if self._problems is None:
             self._problems = (
-                *profile.problems(self.request),
+                *rules.problems(self.request),
                 *self._project_problems(),
                 *self._build_problems(),
                 *self._secret_problems(),
@@ -182,7 +183,11 @@ class Draft(QObject):
 
     def readiness(self) -> tuple[Problem, ...]:
         """Return what the server lacks, as far as it was looked at."""
-        return readiness(self.request, self.facts) if self.facts else ()
+        if self.facts is None:
+            return ()
+        from app.plan import readiness
+
+        return readiness(self.request, self.facts)
 
     # Answers
 
@@ -216,7 +221,9 @@ class Draft(QObject):
 
     def save(self, path: Path) -> None:
         """Write the answers as slipway.toml; raises SlipwayError."""
-        profile.save(self.request, path)
+        from app.profile import save
+
+        save(self.request, path)
         self.profile_path = path
 
     def use_go(self, folder: Path) -> None:
@@ -305,7 +312,9 @@ class Draft(QObject):
 
     def remember_answers(self) -> None:
         """Keep the answers for the next time this project is opened."""
-        self.settings.remember_project(self.request.project.path, profile.dumps(self.request))
+        from app.profile import dumps
+
+        self.settings.remember_project(self.request.project.path, dumps(self.request))
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built."""
@@ -385,7 +394,7 @@ class Draft(QObject):
         """Return whether the answers under these keys can be worked with."""
         return not any(
             problem.blocking and problem.field.split(".")[0] in prefixes
-            for problem in (*profile.problems(self.request), *self._project_problems())
+            for problem in (*rules.problems(self.request), *self._project_problems())
         )
 
     def _read_secrets(self) -> None:
@@ -514,6 +523,8 @@ class Draft(QObject):
         project, package = self.project, self.request.project.package
         if project is None or self._project_problems():
             return ()
+        from app.build import warnings
+
         doubts = tuple(
             Problem("build", text, blocking=False)
             for text in warnings(project, self.request.build, package)
@@ -572,6 +583,8 @@ def likely_platform(request: DeployRequest) -> str:
     local = bool(request.targets) and request.targets[0].transport == "local"
     if not local:
         return "linux/amd64"
+    from app.host import MACHINES
+
     machine = python_platform.machine().lower()
     system = {"win32": "windows", "darwin": "darwin"}.get(sys.platform, "linux")
     if request.deploy.kind == "docker":

@@ -6,22 +6,26 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.credentials import Credentials, KnownHosts, PasswordStore, Prompts, What
 from app.errors import AuthError, ConnectionLost, NotReady, SlipwayError, UntrustedHost
-from app.host import HostFacts, connect, probe
 from app.i18n import _
-from app.plan import Plan, make_plan, readiness
-from app.prepare import prepare
-from app.profile import load, loads
-from app.project import GoProject, git_revision, open_project, source_digest
 from app.request import DeployRequest, Target
-from app.step import Package
-from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken, Secret, Transport
+
+if TYPE_CHECKING:
+    from app.host import HostFacts
+    from app.plan import Plan
+    from app.project import GoProject
+    from app.step import Package
+    from app.toolchain import Toolchain
+
+# The engine is imported by the jobs that need it: the window opens sooner, and the time that an
+# import takes is spent on their threads.
 
 Emit = Callable[[Any], None]
 
@@ -102,6 +106,8 @@ def read_answers(file: Path, folder: Path, remembered: str) -> Answers | None:
     Raises ProfileError for a file that can't be used; remembered answers that can't be are not
     worth a word: an older version may have written them.
     """
+    from app.profile import load, loads
+
     if file.is_file():
         return Answers(load(file), file)
     if not remembered:
@@ -139,6 +145,10 @@ def ssh_hosts(config: Path) -> tuple[str, ...]:
 
 def inspect(request: DeployRequest, go_folder: Path | None, cancel: CancelToken) -> Inspected:
     """Find Go and look at the project; raises ToolchainError, ProjectError, Cancelled."""
+    import_module("app.build")  # the window asks it for warnings as soon as this is done
+    from app.project import open_project
+    from app.toolchain import find_toolchain
+
     toolchain = find_toolchain(go_folder)
     project = open_project(
         request.project.path,
@@ -159,6 +169,8 @@ def build(
     cancel: CancelToken,
 ) -> Built:
     """Build the package; each line of output is emitted as (stream, text)."""
+    from app.prepare import prepare
+
     source = source_state(request, inspected, cancel)
     package = prepare(
         request,
@@ -175,6 +187,8 @@ def source_state(
     request: DeployRequest, inspected: Inspected, cancel: CancelToken
 ) -> tuple[object, ...]:
     """Return a value that changes when what a build would be made from does."""
+    from app.project import git_revision, source_digest
+
     project, options = inspected.project, request.build
     digest = source_digest(
         project.main(request.project.package),
@@ -226,6 +240,9 @@ class Visit:
 
     def look(self, transport: Transport | None, emit: Emit, cancel: CancelToken) -> Found:
         """Read the facts, through ``transport`` if it still works, else after connecting."""
+        import_module("app.plan")  # the window asks it for readiness as soon as this is done
+        from app.host import probe
+
         if transport is not None:
             try:
                 return Found(transport, probe(transport, self.request, self.target))
@@ -251,6 +268,8 @@ class Visit:
             question = Question(instructions, prompts)
             emit(question)
             return question.wait(cancel)
+
+        from app.host import connect
 
         if self.target.transport == "local":
             return connect(self.target, self.credentials, self.known_hosts)
@@ -308,6 +327,8 @@ def plan(
 
     Raises NotReady if the server lacks something by now.
     """
+    from app.plan import make_plan, readiness
+
     found = visit.look(transport, emit, cancel)
     if inspected and source_state(visit.request, inspected, cancel) != built.source:
         return Planned(None, found)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.project import GoProject
 from app.request import DeployRequest
+
+if TYPE_CHECKING:
+    from app.project import GoProject
 
 Proposals = Mapping[str, Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -15,14 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.artifact import Artifact
 from app.errors import BuildError, Diagnostic, ProfileError
 from app.events import Stream
 from app.i18n import _
-from app.image import Context, Image
-from app.layout import package_version
-from app.project import GoProject, MainPackage
-from app.step import Package
 from ui.draft import Draft
 from ui.pages.answers import (
     Answer,
@@ -42,6 +38,11 @@ from ui.widgets.basics import Card, Disclosure, Icon, Spinner, button, label
 from ui.widgets.form import Field
 from ui.widgets.log_view import LogView
 from ui.widgets.rows import Column, RowsEditor
+
+if TYPE_CHECKING:
+    from app.artifact import Artifact
+    from app.project import GoProject, MainPackage
+    from app.step import Package
 
 LINUX = ("linux/amd64", "linux/arm64", "linux/arm", "linux/386", "linux/riscv64", "linux/ppc64le",
          "linux/s390x")  # fmt: skip
@@ -74,7 +75,11 @@ class BuildPage(FormPage):
     @property
     def note(self) -> str:
         package = self.draft.package
-        return package_version(package) if package is not None else ""
+        if package is None:
+            return ""
+        from app.layout import package_version
+
+        return package_version(package)
 
     @property
     def busy(self) -> bool:
@@ -361,11 +366,15 @@ def version_words(project: GoProject | None, version: str) -> str:
 
 def built_words(package: Package) -> str:
     """Return that the build succeeded, in a few words."""
+    from app.layout import package_version
+
     return _("Ready: version {version}").format(version=package_version(package))
 
 
 def package_words(package: Package) -> str:
     """Return what came out of the build."""
+    from app.image import Context, Image
+
     if isinstance(package, Context):
         return _("{size} to send; Docker on the server builds it from {dockerfile}.").format(
             size=size_text(package.size), dockerfile=package.dockerfile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
@@ -18,14 +19,16 @@ from PySide6.QtWidgets import (
 
 from app.errors import ProfileError, SlipwayError, ToolchainError
 from app.i18n import _
-from app.project import GitRevision, GoProject, MainPackage
-from app.toolchain import Toolchain
 from ui.draft import Draft
 from ui.pages.facts import Fact, FactList
 from ui.pages.lists import PlainList, value_of
 from ui.pages.page import Page
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.form import Field
+
+if TYPE_CHECKING:
+    from app.project import GitRevision, GoProject, MainPackage
+    from app.toolchain import Toolchain
 
 SHOWN_ROWS = 6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
@@ -22,11 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from app.credentials import What
-from app.docker_facts import Container
 from app.errors import AuthError, Problem, SlipwayError, UntrustedHost
-from app.host import HostFacts
 from app.i18n import _, ngettext
-from app.releases import Interrupted, Records
 from app.request import Target
 from ui.adoption import adopted, adopted_secrets
 from ui.dialogs import Asking, HostKeyDialog, SecretsDialog, password_dialog, question_dialog
@@ -38,6 +36,11 @@ from ui.pages.page import Page
 from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.form import Field
+
+if TYPE_CHECKING:
+    from app.docker_facts import Container
+    from app.host import HostFacts
+    from app.releases import Interrupted, Records
 
 
 class ServerPage(Page):
