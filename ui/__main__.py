@@ -26,6 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _open_window(Path(arguments[1]))
     if not arguments:
         return _open_window(None)
+    if arguments[0] == "demo":
+        from app.demo import sample_profile, window_wanted
+
+        if window_wanted(arguments):
+            return _open_window(sample_profile())
     from app.cli import main as command_line
 
     return command_line(arguments)
@@ -89,8 +94,11 @@ def make_wizard() -> Wizard:
     draft = Draft()
     history = History()
     windows = Windows(draft, history)
-    pages = (ProjectPage(draft), BuildPage(draft), MethodPage(draft), ServerPage(draft))
+    server = ServerPage(draft)
+    pages = (ProjectPage(draft), BuildPage(draft), MethodPage(draft), server)
     wizard = Wizard(draft, pages, history, windows.shown)
+    server.take_back.connect(wizard.review.take_back)
+    server.finish.connect(wizard.review.finish)
     wizard.show_history.connect(windows.show_history)
     wizard.show_server.connect(windows.show_server)
     windows.setParent(wizard)

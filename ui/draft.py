@@ -81,6 +81,7 @@ class Draft(QObject):
         self._credentials: dict[Target, Credentials] = {}
         self._keep: dict[Target, frozenset[str]] = {}
         self._secrets: dict[str, Secret] = {}
+        self._registry_passwords: dict[tuple[str, str], Secret] = {}
         self._platforms: dict[Target, str] = {}
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
@@ -239,6 +240,26 @@ class Draft(QObject):
             self.keeping.start(lambda _emit, _cancel: store.set_secret(service, name, value))
         self.planning.drop()
         self._tell()
+
+    def set_registry_password(self, value: Secret, *, keep: bool) -> None:
+        """Take the password for the registry; ``keep`` puts it in the keyring too."""
+        docker, store = self.request.deploy.docker, self.passwords
+        registry, user = docker.registry, docker.registry_user
+        self._registry_passwords[registry, user] = value
+        if keep:
+            self.keeping.start(
+                lambda _emit, _cancel: store.set_secret(f"registry/{registry}", user, value)
+            )
+        self._tell()
+
+    def registry_password(self) -> Callable[[], Secret | None]:
+        """Return what gets the password for the registry; it may ask the keyring."""
+        docker, store = self.request.deploy.docker, self.passwords
+        registry, user = docker.registry, docker.registry_user
+        given = self._registry_passwords.get((registry, user))
+        if given is not None or not (registry and user):
+            return lambda: given
+        return lambda: store.get_secret(f"registry/{registry}", user)
 
     # Background work
 

@@ -23,7 +23,6 @@ from app.errors import SlipwayError
 from app.history import History
 from app.i18n import _
 from app.layout import package_version
-from app.transport import Secret
 from ui.draft import Draft
 from ui.jobs import Visit
 from ui.pages.deploy import DeployPage
@@ -232,9 +231,12 @@ class Wizard(QMainWindow):
         page = self.pages[index]
         if index == self.index:
             return Entry("current", page.note, page.busy)
-        if self.deploy.busy or index > reachable:
+        if self.deploy.busy:
+            return Entry("passed", page.note)
+        if index > reachable:
             return Entry("locked", page.note, page.busy)
-        done = index < self.last - 1 and self.complete(index)
+        reviewed = self.page is self.deploy
+        done = self.complete(index) if index < self.last - 1 else reviewed
         return Entry("done" if done else "open", page.note, page.busy)
 
     # Runs
@@ -249,12 +251,6 @@ class Wizard(QMainWindow):
         )
         return Access(visit, draft.transport)
 
-    def _registry_password(self) -> Callable[[], Secret | None]:
-        docker, store = self.draft.request.deploy.docker, self.draft.passwords
-        if not (docker.registry and docker.registry_user):
-            return lambda: None
-        return lambda: store.get_secret(f"registry/{docker.registry}", docker.registry_user)
-
     def _deploy(self) -> None:
         plan = self.draft.plan
         if plan is None:
@@ -268,7 +264,7 @@ class Wizard(QMainWindow):
                 self.history,
                 version=package_version(package) if package else "",
                 secrets=dict(self.draft.secrets),
-                registry_password=self._registry_password(),
+                registry_password=self.draft.registry_password(),
             )
         )
 
@@ -288,7 +284,7 @@ class Wizard(QMainWindow):
                     self.access(),
                     self.history,
                     dict(self.draft.secrets),
-                    self._registry_password(),
+                    self.draft.registry_password(),
                 )
             )
 

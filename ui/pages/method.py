@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.i18n import _
 from app.request import KINDS, DeployRequest
-from ui.dialogs import SecretValueDialog
+from ui.dialogs import SecretsDialog, SecretValueDialog
 from ui.draft import THIS_COMPUTER, Draft
 from ui.pages.answers import (
     Answer,
@@ -326,6 +326,7 @@ class MethodPage(FormPage):
             "deploy.docker.registry-user",
             _("User there"),
             self.tie(TextAnswer("deploy.docker.registry-user")),
+            beside=(button(_("Set password…"), self._ask_registry_password, "key"),),
         )
         for field in (self._base_field, self._dockerfile_field, registry, self._registry_user):
             card.body.addWidget(field)
@@ -367,6 +368,8 @@ class MethodPage(FormPage):
     def refresh(self) -> None:
         super().refresh()
         deploy = self.draft.request.deploy
+        if self.draft.keeping.error is not None:
+            self.notice.say_error(self.draft.keeping.error)
         self._kinds.refresh()
         self._secrets.refresh()
         for widget in self._docker_only:
@@ -383,6 +386,21 @@ class MethodPage(FormPage):
         self._registry_user.setVisible(bool(deploy.docker.registry))
         if any(self._inside_more(problem.field) for problem in self.problems() if problem.blocking):
             self._more.set_opened(True)
+
+    def _ask_registry_password(self) -> None:
+        docker = self.draft.request.deploy.docker
+        words = _("It is used on this computer to push the image, and nowhere else.")
+        dialog = SecretsDialog(
+            self.window(),
+            _("Password of {user} at {registry}").format(
+                user=docker.registry_user, registry=docker.registry
+            ),
+            words,
+            ((_("&Password"), False),),
+            remember=True,
+        )
+        if dialog.exec():
+            self.draft.set_registry_password(dialog.secrets[0], keep=dialog.remember)
 
     def _inside_more(self, key: str) -> bool:
         fields = self._more.findChildren(Field)
