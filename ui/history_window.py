@@ -266,7 +266,7 @@ def _entry(line: str) -> Entry:
         return ("stderr", line)
     if mark == "-":
         return ("note", line)
-    return ("heading", line) if mark == "[" else ("stdout", line)
+    return ("heading", line) if mark == "[" and "running:" in line else ("stdout", line)
 
 
 def _local(text: str) -> str:

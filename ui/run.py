@@ -75,6 +75,7 @@ class Run(QObject):
         self.error: SlipwayError | None = None
         self.rolled_back = False
         self._runnable: Runnable | None = None
+        self._put: Emit | None = None
         self._worker: Worker | None = None
         self._began = 0.0
         self._took = 0.0
@@ -131,18 +132,25 @@ class Run(QObject):
     # on the worker's thread
 
     def _first(self, emit: Emit, cancel: CancelToken) -> Outcome:
-        emit = _recorded(self.task.record, emit)
+        self._put = emit
+        tape = _Tape(self.task.record, self._pass_on)
         try:
-            self._runnable = self.task.begin(emit)
+            self._runnable = self.task.begin(tape)
         except SlipwayError as problem:
-            emit(RunEnded(Outcome.FAILED_RESTORED, problem))
+            tape(RunEnded(Outcome.FAILED_RESTORED, problem))
             return Outcome.FAILED_RESTORED
         return self._runnable.run(cancel)
 
     def _back(self, emit: Emit, cancel: CancelToken) -> Outcome:
         if self._runnable is None:
             raise RuntimeError("nothing was run")
+        self._put = emit
         return self._runnable.roll_back()
+
+    def _pass_on(self, event: Event) -> None:
+        """Put an event where the worker of the moment takes it from: the runner outlives one."""
+        if self._put is not None:
+            self._put(event)
 
     # on the GUI thread
 
@@ -189,10 +197,6 @@ class _Tape:
     def _complain(self, problem: SlipwayError) -> None:
         text = _("This run is not in the history: {problem}").format(problem=problem)
         self._emit(Line(0, "note", " ".join(text.splitlines())))
-
-
-def _recorded(record: Callable[[], Record], emit: Emit) -> Emit:
-    return _Tape(record, emit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,9 @@ class RunDialog(QDialog):
         self.cancel_button.setEnabled(self.run.can_cancel)
         self.close_button.setVisible(not self.run.running)
         self._copy.setVisible(state is RunState.ENDED)
-        if state is RunState.ENDED and self.run.outcome is not None:
-            say_outcome(self.notice, self.run.outcome, self.run.error, self.run.task.title)
-            self.close_button.setFocus()
         if state is RunState.ENDED:
+            say_outcome(self.notice, self.run.outcome, self.run.error)
+            self.close_button.setFocus()
             self.done_running.emit()
             if self._closing:
                 self.close()

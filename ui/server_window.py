@@ -112,6 +112,7 @@ class ServerWindow(QWidget):
         body.addWidget(self.notice)
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
+        tabs.tabBar().setDrawBase(False)
         self.log = LogView(_("Log of the service"))
         self.log.suggest_name(f"{request.name}.log")
         tabs.addTab(_padded(self.log), _("&Log"))

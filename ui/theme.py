@@ -125,12 +125,15 @@ def draw_icon(painter: QPainter, name: str, colour: str, area: QRectF) -> None:
     QSvgRenderer(_drawing(name, colour)).render(painter, area)
 
 
-def pixmap(name: str, colour: str, size: int, ratio: float) -> QPixmap:
-    """Return an icon of ``size`` device-independent pixels for a screen of that pixel ratio."""
-    image = QPixmap(QSize(round(size * ratio), round(size * ratio)))
+def pixmap(name: str, colour: str, size: int, ratio: float, gap: int = 0) -> QPixmap:
+    """Return an icon of ``size`` device-independent pixels for a screen of that pixel ratio.
+
+    ``gap`` more pixels stay empty at its right.
+    """
+    image = QPixmap(QSize(round((size + gap) * ratio), round(size * ratio)))
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
-    draw_icon(painter, name, colour, QRectF(0, 0, image.width(), image.height()))
+    draw_icon(painter, name, colour, QRectF(0, 0, image.height(), image.height()))
     painter.end()
     image.setDevicePixelRatio(ratio)
     return image
@@ -145,7 +148,7 @@ class Theme(QObject):
         super().__init__(application)
         self._application = application
         self._forced: Qt.ColorScheme | None = None
-        self._icons: weakref.WeakKeyDictionary[QAction | QAbstractButton, tuple[str, str]] = (
+        self._icons: weakref.WeakKeyDictionary[QAction | QAbstractButton, tuple[str, str, int]] = (
             weakref.WeakKeyDictionary()
         )
         self.colours = LIGHT
@@ -168,8 +171,8 @@ class Theme(QObject):
         self.colours = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
         self._application.setPalette(_palette(self.colours))
         self._application.setStyleSheet(_style_sheet(self.colours, self._application.font()))
-        for target, (name, role) in list(self._icons.items()):
-            target.setIcon(self.icon(name, role))
+        for target, (name, role, gap) in list(self._icons.items()):
+            target.setIcon(self.icon(name, role, gap))
         self.changed.emit()
 
     def colour(self, role: str) -> QColor:
@@ -180,7 +183,7 @@ class Theme(QObject):
         """Return a colour by its name in ``Colours``, as ``#rrggbb``."""
         return str(getattr(self.colours, role))
 
-    def icon(self, name: str, role: str = "text") -> QIcon:
+    def icon(self, name: str, role: str = "text", gap: int = 0) -> QIcon:
         """Return an icon in the colour of that role, greyed where disabled."""
         result = QIcon()
         for size, ratio in ((16, 1.0), (16, 2.0), (20, 1.0), (20, 2.0), (24, 2.0)):
@@ -188,13 +191,15 @@ class Theme(QObject):
                 (QIcon.Mode.Normal, self.colour_name(role)),
                 (QIcon.Mode.Disabled, self.colours.disabled),
             ):
-                result.addPixmap(pixmap(name, colour, size, ratio), mode)
+                result.addPixmap(pixmap(name, colour, size, ratio, gap), mode)
         return result
 
-    def set_icon(self, target: QAction | QAbstractButton, name: str, role: str = "text") -> None:
+    def set_icon(
+        self, target: QAction | QAbstractButton, name: str, role: str = "text", gap: int = 0
+    ) -> None:
         """Give a button or action an icon that follows the theme."""
-        self._icons[target] = (name, role)
-        target.setIcon(self.icon(name, role))
+        self._icons[target] = (name, role, gap)
+        target.setIcon(self.icon(name, role, gap))
 
 
 def theme() -> Theme:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout
 
 from app.errors import Problem
+from app.events import Outcome
 from app.i18n import _
 from app.request import DeployRequest
 from ui.pages.page import Page
@@ -30,13 +31,13 @@ class DeployPage(Page):
     icon = "deploy"
     wide = True
     scrolls = False
+    run: Run | None = None
     show_server = Signal()
     start_over = Signal()
     idle = Signal()
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
-        self.run: Run | None = None
         self.view = RunView()
         self.body.addWidget(self.view, 1)
         self.body.addLayout(self._bottom_row())
@@ -101,6 +102,8 @@ class DeployPage(Page):
         run = self.run
         if run is None:
             return
+        if not run.running and self.cancel_button.hasFocus():
+            self.view.steps.setFocus()  # not wherever Qt would look next
         self.cancel_button.setVisible(run.running)
         self.cancel_button.setEnabled(run.can_cancel)
         self.cancel_button.setText(
@@ -119,11 +122,13 @@ class DeployPage(Page):
 
     def _show_end(self, run: Run) -> None:
         ended = run.state is RunState.ENDED
-        if ended and run.outcome is not None:
-            say_outcome(self.notice, run.outcome, run.error, run.task.title)
+        url = self.draft.request.deploy.health.http
+        if ended:
+            more = _("{url} answers as it should.").format(url=url) if url else ""
+            say_outcome(self.notice, run.outcome, run.error, more)
         else:
             self.notice.clear()
-        served = ended and run.outcome is not None and run.outcome.value == "succeeded"
+        served = ended and run.outcome is Outcome.SUCCEEDED
         self._open.setVisible(served and bool(browser_url(self.draft.request)))
         self._copy.setVisible(ended)
 

@@ -41,11 +41,12 @@ class Page(QWidget):
         outer.addWidget(self._heading)
         self._lead = label(self.lead, "lead")
         outer.addWidget(self._lead)
-        outer.addSpacing(14)
+        outer.addSpacing(8)
         self.notice = Notice()
         outer.addWidget(self.notice)
         self.body = QVBoxLayout()
         self.body.setSpacing(16)
+        self.body.setContentsMargins(0, 8, 0, 0)
         outer.addLayout(self.body, 1)
         if self.scrolls:
             self.body.setAlignment(Qt.AlignmentFlag.AlignTop)

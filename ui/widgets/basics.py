@@ -23,6 +23,7 @@ from app.i18n import _
 from ui.theme import draw_icon, set_role, theme
 
 Tone = Literal["info", "warning", "error", "success"]
+ICON_GAP = 4  # styles put text too near to a button's icon
 TONE_COLOURS = {"info": "accent", "warning": "warning", "error": "danger", "success": "success"}
 
 
@@ -55,7 +56,8 @@ def button(
         result.setProperty("role", role)
     if icon:
         colour = {"primary": "accent_text", "danger": "danger", "quiet": "accent"}.get(role, "text")
-        theme().set_icon(result, icon, colour)
+        theme().set_icon(result, icon, colour, gap=ICON_GAP)
+        result.setIconSize(QSize(16 + ICON_GAP, 16))
     result.setAutoDefault(False)
     result.clicked.connect(on_click)
     return result
@@ -215,8 +217,7 @@ class Disclosure(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        self._button = button(heading, self._toggle, role="quiet")
-        self._button.setIconSize(QSize(16, 16))
+        self._button = button(heading, self._toggle, role="fold")
         layout.addWidget(self._button, 0, Qt.AlignmentFlag.AlignLeft)
         self._content = QWidget()
         self.body = QVBoxLayout(self._content)
@@ -233,7 +234,7 @@ class Disclosure(QWidget):
     def set_opened(self, opened: bool) -> None:
         """Open or close it."""
         self._content.setVisible(opened)
-        theme().set_icon(self._button, "chevron-down" if opened else "chevron-right", "accent")
+        theme().set_icon(self._button, "chevron-down" if opened else "chevron-right", "muted")
         self._button.setAccessibleDescription(_("Expanded") if opened else _("Collapsed"))
         self.toggled.emit(opened)
 

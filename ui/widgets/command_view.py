@@ -64,5 +64,5 @@ class CommandView(QWidget):
         letter = max(1, metrics.horizontalAdvance("0"))
         columns = max(20, (self._text.viewport().width() - 12) // letter)
         lines = sum(-(-max(1, len(line)) // columns) for line in self.text.split("\n"))
-        height = min(lines, MOST_LINES) * metrics.lineSpacing() + 26
+        height = min(lines, MOST_LINES) * metrics.lineSpacing() + 24
         self._text.setFixedHeight(height)

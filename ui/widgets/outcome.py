@@ -33,10 +33,22 @@ def outcome_tone(outcome: Outcome | None) -> Tone:
     return tones.get(outcome, "warning")
 
 
-def say_outcome(notice: Notice, outcome: Outcome, error: SlipwayError | None, title: str) -> None:
-    """Say how a run ended: what happened, why, what to do next."""
+def say_outcome(
+    notice: Notice, outcome: Outcome | None, error: SlipwayError | None, more: str = ""
+) -> None:
+    """Say how a run ended: what happened, why, what to do next; ``more`` follows a success.
+
+    Without an outcome it was ended by a fault of Slipway, which has its own dialog.
+    """
+    if outcome is None:
+        notice.say(
+            "error",
+            _("It was ended by a fault in Slipway"),
+            _("Look at the server before you go on: not everything may have been put back."),
+        )
+        return
     heading, lead = {
-        Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), title),
+        Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), more),
         Outcome.FAILED_RESTORED: (_("It failed; what ran before still runs"), ""),
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
         Outcome.CANCELLED: (_("Cancelled; what ran before still runs"), ""),

@@ -13,12 +13,15 @@ from app.i18n import _
 from ui.theme import draw_icon, theme
 from ui.widgets.basics import paint_spinner
 
-Place = Literal["done", "current", "open", "locked"]
+Place = Literal["done", "passed", "current", "open", "locked"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How one page shows: ``note`` is a second line, ``busy`` turns a wheel beside it."""
+    """How one page shows: ``note`` is a second line, ``busy`` turns a wheel beside it.
+
+    A ``passed`` page is done and can't be gone back to now.
+    """
 
     place: Place
     note: str = ""
@@ -51,6 +54,7 @@ class SideBarItem(QAbstractButton):
         self.setEnabled(entry.place in ("done", "open", "current"))
         words = {
             "done": _("done"),
+            "passed": _("done"),
             "current": _("current page"),
             "open": _("not done yet"),
             "locked": _("locked"),
@@ -94,12 +98,12 @@ class SideBarItem(QAbstractButton):
             paint_spinner(painter, badge.adjusted(-1, -1, 1, 1), accent, self._angle)
             return
         muted = colour("sidebar_muted")
-        painter.setPen(accent if place in ("done", "current") else muted)
+        painter.setPen(accent if place in ("done", "passed", "current") else muted)
         painter.setBrush(accent if place == "current" else Qt.BrushStyle.NoBrush)
         painter.drawEllipse(badge.adjusted(0.5, 0.5, -0.5, -0.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         inner = badge.adjusted(4, 4, -4, -4)
-        if place == "done":
+        if place in ("done", "passed"):
             draw_icon(painter, "check", theme().colours.sidebar_accent, inner)
             return
         painter.setPen(colour("sidebar") if place == "current" else muted)
