@@ -35,6 +35,8 @@ STAMP_PACKAGES = frozenset({"version", "buildinfo"})
 # The profile is Slipway's own file and no part of the program: it makes no version "dirty".
 PROFILE_NAME = "slipway.toml"
 
+# Set while git runs a hook, they would make it answer for another repository.
+_GIT_POINTERS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"})
 _DOWNLOAD = (
     r"dial tcp|(Get|reading) \"?https?://|lookup \S+( on \S+)?: |module lookup disabled|"
     r"unrecognized import path|unknown revision"
@@ -230,7 +232,8 @@ def git_revision(path: Path, cancel: CancelToken | None = None) -> GitRevision |
 
     def ask(*words: str) -> str | None:
         # Without optional locks, looking at a repository never disturbs another git in it.
-        env = dict(os.environ) | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        env = {key: value for key, value in os.environ.items() if key not in _GIT_POINTERS}
+        env |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         result = run_process([git, *words], cwd=path, env=env, cancel=cancel)
         return result.stdout.strip() if result.exit_code == 0 else None
 

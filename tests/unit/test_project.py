@@ -431,6 +431,15 @@ def test_changed_and_new_files_make_it_dirty(repository, name):
     assert revision.describe.endswith("-dirty")
 
 
+def test_a_hook_of_another_repository_does_not_confuse_it(repository, tmp_path, monkeypatch):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    git(tmp_path, "init", "-q", "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    revision = git_revision(repository)
+    assert revision is not None
+    assert revision.commit == head
+
+
 def test_the_profile_itself_does_not_make_it_dirty(repository):
     write(repository, {"slipway.toml": "name = 'x'\n", "deploy/slipway.toml": "name = 'y'\n"})
     revision = git_revision(repository)
