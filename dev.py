@@ -337,6 +337,8 @@ def install_packages(names: list[str], why: str) -> None:
 
 
 def _lab():
+    if sys.platform != "linux":
+        sys.exit("The lab needs Linux.")
     sys.path.insert(0, str(ROOT))
     from tests.lab.machines import Lab
 

@@ -6,6 +6,7 @@ Standard library only, because ``dev.py`` runs it before anything is installed.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,27 +71,60 @@ class Lab:
         self.say = say
         self.run_folder = Path("/run") / f"slipway-lab-{self._tag}"
         self.bridge = f"slip-{self._tag}"
-        self.gateway = f"172.29.{int(self._tag, 16) % 250 + 1}.1"
         self.socket = self.run_folder / "docker.sock"
-        self.registry_address = f"{self.gateway}:5000"
-        self.plain_registry_address = f"{self.gateway}:5001"
 
     @property
     def _tag(self) -> str:
         """Return a short word that no lab in another folder shares."""
         return hashlib.sha256(str(self.folder).encode()).hexdigest()[:6]
 
+    @property
+    def gateway(self) -> str:
+        """Return the bridge's address, which the hosts and this machine both reach."""
+        return (self.folder / "gateway").read_text().strip()
+
+    @property
+    def registry_address(self) -> str:
+        """Return where the registry speaks HTTPS."""
+        return f"{self.gateway}:5000"
+
+    @property
+    def plain_registry_address(self) -> str:
+        """Return where the registry speaks HTTP."""
+        return f"{self.gateway}:5001"
+
+    def _choose_gateway(self) -> None:
+        """Settle on an address that no other lab on this machine has, once and for all."""
+        file = self.folder / "gateway"
+        if file.exists():
+            return
+        links = json.loads(_run("ip", "-json", "-4", "address", "show"))
+        taken = {
+            address["local"]
+            for link in links
+            if link.get("ifname") != self.bridge
+            for address in link.get("addr_info", ())
+        }
+        first = int(self._tag, 16)
+        candidates = (f"172.29.{(first + step) % 250 + 1}.1" for step in range(250))
+        file.write_text(next(address for address in candidates if address not in taken))
+
     def up(self) -> None:
         """Start whatever of the lab does not run, and write hosts.json and registry.json last."""
         self._check_system()
-        images = {system.name: cached_image(system, CACHE, self.say) for system in SYSTEMS}
         self.folder.mkdir(exist_ok=True)
+        with (self.folder / "up.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all running
+            self._bring_up()
+
+    def _bring_up(self) -> None:
+        self._choose_gateway()
         self._make_keys()
         self._raise_bridge()
         self._start_engine()
         self._start_registry()
         for system in SYSTEMS:
-            self._start_machine(system, images[system.name])
+            self._start_machine(system)
         for system in SYSTEMS:
             self._wait_for_machine(system)
         self._write_hosts()
@@ -117,7 +152,7 @@ class Lab:
         return _run("docker", "-H", f"unix://{self.socket}", *arguments, data=data, check=check)
 
     def _check_system(self) -> None:
-        if os.name != "posix" or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        if sys.platform != "linux" or os.geteuid() != 0:
             raise SystemExit("The lab needs Linux and root: run it as root, or with sudo.")
         missing = sorted({PACKAGES[tool] for tool in PACKAGES if not shutil.which(tool)})
         if not missing:
@@ -239,19 +274,18 @@ class Lab:
         (self.folder / f"{name}.pid").write_text(str(process.pid))
         self._wait("the registry", lambda: _listens(address), log=f"{name}.log")
 
-    def _start_machine(self, system: System, archive: Path) -> None:
+    def _start_machine(self, system: System) -> None:
         state = self.docker(
             "container", "inspect", "-f", "{{.State.Running}}", system.name, check=False
         ).strip()
         if state == "true":
             return
-        self.say(f"starting host {system.name}")
         if state == "false":
             self.docker("start", system.name)
             return
         image = f"lab-{system.name}:{system.recipe}"
         if not self.docker("images", "-q", image).strip():
-            self.docker("import", str(archive), image)
+            self.docker("import", str(cached_image(system, CACHE, self.say)), image)
         volumes = [f"-v={system.name}{path.replace('/', '-')}:{path}" for path in system.volumes]
         self.docker(
             *("create", "--name", system.name, "--hostname", system.name, *CAPABILITIES),
@@ -262,6 +296,7 @@ class Lab:
             *(image, "/sbin/init"),
         )
         self._furnish(system)
+        self.say(f"starting host {system.name}")
         self.docker("start", system.name)
         accounts = "".join(
             f"{account.user}:{self._secret('deploy')}\n"
