@@ -431,7 +431,11 @@ def _not_written(error: OSError) -> BuildError:
 
 
 def _version(project: GoProject, job: _Job) -> str:
-    """Return the version to stamp: the user's, git's, or one made from the source."""
+    """Return the version to stamp: the user's, git's, or one made from the source.
+
+    The last is "0.0.0-" and the start of the SHA-256 of all source but Go's own: it says no more
+    than is known, and the same source gets the same one.
+    """
     if job.options.version != "auto":
         return job.options.version
     if project.revision is not None:
