@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -42,7 +43,9 @@ class _After:
     """Holds a stream back until a mark has passed; gives what follows the mark's line."""
 
     def __init__(self, mark: str) -> None:
-        self._mark = mark.encode()
+        # Whole, up to the line's end: sudo quotes command lines, with the marks in them, when it
+        # refuses them.
+        self._mark = re.compile(re.escape(mark.encode()) + rb"(?: (\d+))?\n")
         self.passed = False
         self.held = b""
         self.argument = ""
@@ -51,13 +54,12 @@ class _After:
         if self.passed:
             return data
         self.held += data
-        start = self.held.find(self._mark)
-        end = self.held.find(b"\n", start) if start >= 0 else -1
-        if end < 0:
+        found = self._mark.search(self.held)
+        if found is None:
             return b""
         self.passed = True
-        self.argument = self.held[start + len(self._mark) : end].decode("ascii", "replace").strip()
-        rest, self.held = self.held[end + 1 :], b""
+        self.argument = (found[1] or b"").decode()
+        rest, self.held = self.held[found.end() :], b""
         return rest
 
 

@@ -6,6 +6,8 @@
 LC_ALL=C
 export LC_ALL
 umask 077
+# whoever listened may be gone: what is left behind must go all the same
+trap '' PIPE
 verb=$1 part=$2
 hash() { # openssl first: it uses the processor's own instructions, up to five times as fast
 	if command -v openssl >/dev/null 2>&1; then
@@ -22,18 +24,18 @@ hash() { # openssl first: it uses the processor's own instructions, up to five t
 case $verb in
 take)
 	folder=$(dirname -- "$part")
-	[ -d "$folder" ] || { echo "no such folder: $folder" >&2 && exit 66; }
-	[ -w "$folder" ] || { echo "not writable: $folder" >&2 && exit 73; }
+	[ -d "$folder" ] || { echo "no such folder: $folder" >&2; exit 66; }
+	[ -w "$folder" ] || { echo "not writable: $folder" >&2; exit 73; }
 	trap 'rm -f -- "$part"' EXIT
 	trap 'exit 130' HUP INT TERM
 	cat >"$part" || exit 74
-	[ "$(wc -c <"$part")" -eq "$3" ] || { echo "not all arrived" >&2 && exit 74; }
+	[ "$(wc -c <"$part")" -eq "$3" ] || { echo "not all arrived" >&2; exit 74; }
 	sum=$(hash <"$part") || exit
+	printf '%s\n' "${sum%% *}" || exit 74
 	trap - EXIT
-	printf '%s\n' "${sum%% *}"
 	;;
 place)
-	[ ! -d "$3" ] || { echo "is a folder: $3" >&2 && exit 73; }
+	[ ! -d "$3" ] || { echo "is a folder: $3" >&2; exit 73; }
 	chmod -- "$4" "$part" && mv -f -- "$part" "$3"
 	;;
 drop)
