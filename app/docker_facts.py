@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.image import LABEL_NAME
 from app.transport import Command, Script, Secret
 
 LABEL_RELEASE = "io.slipway.release"
@@ -71,7 +70,7 @@ class Container:
     @property
     def ours(self) -> bool:
         """Whether Slipway made it."""
-        return LABEL_NAME in self.labels
+        return LABEL_RELEASE in self.labels
 
     @property
     def release(self) -> str:

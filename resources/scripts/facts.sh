@@ -83,7 +83,7 @@ df -Pk "$("$docker" info --format '{{.DockerRootDir}}' 2>/dev/null)" 2>/dev/null
 section containers
 ids=$({
 	"$docker" container inspect --format '{{.Id}}' "$name" 2>/dev/null
-	"$docker" ps -aq --no-trunc --filter "label=io.slipway.name=$name"
+	"$docker" ps -aq --no-trunc --filter "label=io.slipway.name=$name" --filter label=io.slipway.release
 	# what was adopted has no label of ours: it is known by its name
 	"$docker" ps -aq --no-trunc --filter "name=^/?$name[.]"
 } | sort -u)
