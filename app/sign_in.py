@@ -49,8 +49,12 @@ class SignIn:
         """Return an open transport, asking a person where that helps; raises ConnectError."""
         attempts = 0
         while True:
+            known = self.credentials
             try:
-                return self.reconnect()
+                transport = self.reconnect()
+                if transport.sudo != "ask" or known is self.credentials:
+                    return transport
+                transport.close()  # the password that was typed meanwhile may be sudo's too
             except UntrustedHost as unknown:
                 self._judge(unknown)
             except AuthError as refused:
@@ -124,11 +128,16 @@ class SignIn:
             self.credentials = replace(self.credentials, sudo_password=secret)
 
     def _answer(self, instructions: str, prompts: Prompts) -> tuple[Secret, ...]:
+        """Answer what the server itself asks; a password is kept for sudo and reconnecting."""
         if instructions:
             self.console.warn(instructions)
-        return tuple(
-            self.console.ask(text.strip().rstrip(":"), echo=echo) for text, echo in prompts
-        )
+        given = []
+        for text, echo in prompts:
+            prompt = f"{self.target}: {text.strip().rstrip(':')}"
+            given.append(self.console.ask(prompt, echo=echo))
+        if len(prompts) == 1 and not prompts[0][1] and "password" in prompts[0][0].casefold():
+            self.credentials = replace(self.credentials, password=given[0])
+        return tuple(given)
 
 
 def service_secrets(

@@ -34,10 +34,9 @@ from app.request import (
 )
 from app.shapes import EXIT_CODES
 from app.transport.local import LocalTransport
+from tests.command_line import ROOT, begin, converse
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECTS = ROOT / "tests" / "projects"
-PROGRAM = [sys.executable, "-c", "import sys; from app.cli import main; sys.exit(main())"]
 
 
 @dataclass(frozen=True)
@@ -426,23 +425,9 @@ def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
 # -- interrupted -------------------------------------------------------------------------------
 
 
-def begun(service: Service, *words: str, waits_for: str = "[5/8]") -> subprocess.Popen[str]:
-    """Start a command in a process of its own; return when its output holds ``waits_for``."""
-    process = subprocess.Popen(
-        [*PROGRAM, *words, str(service.file), "--yes"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if waits_for in line:
-            return process
-    _out, err = process.communicate()
-    pytest.fail(f"“{waits_for}” never came: {err}")
+def begun(service: Service, waits_for: str) -> subprocess.Popen[str]:
+    """Start a deployment in a process of its own; return when it says ``waits_for``."""
+    return begin("deploy", service.file, "--yes", waits_for=waits_for)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -451,7 +436,7 @@ def test_cancelling_puts_the_old_version_back_and_ends_with_130(
 ) -> None:
     assert run("deploy", service.file, "--yes").code == 0
     service.change("never-healthy", "v2", health=service.health(timeout=60.0))
-    process = begun(service, "deploy")
+    process = begun(service, "[5/8]")
     process.send_signal(number)
     process.send_signal(number)
     _out, err = process.communicate(timeout=30)
@@ -464,7 +449,7 @@ def test_cancelling_puts_the_old_version_back_and_ends_with_130(
 
 
 def test_cancelling_the_build_touches_nothing(service: Service) -> None:
-    process = begun(service, "deploy", waits_for="Building")
+    process = begun(service, "Building")
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -476,7 +461,7 @@ def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None
     assert run("deploy", service.file, "--yes").code == 0
     (old,) = (service.place / "releases").iterdir()
     service.change("never-healthy", "v2", health=service.health(timeout=3.0))
-    process = begun(service, "deploy")
+    process = begun(service, "[5/8]")
     (old / "run.json").unlink()
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 3
@@ -488,7 +473,7 @@ def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None
 def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str) -> None:
     assert run("deploy", service.file, "--yes").code == 0
     service.change("good", "v2", health=service.health(stable=5.0))
-    process = begun(service, "deploy", waits_for="must stay so")
+    process = begun(service, "must stay so")
     process.kill()
     process.communicate()
     (shape,) = run("status", service.file, "--json").shapes
@@ -511,7 +496,7 @@ def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str)
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
-    process = begun(service, "deploy", waits_for="[1/8]")
+    process = begun(service, "[1/8]")
     assert process.stdout
     process.stdout.close()
     assert process.wait(timeout=30) == 0
@@ -520,41 +505,14 @@ def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 130), ("", 130), ("y", 0)])
 def test_a_person_is_asked(service: Service, answer: str, code: int) -> None:
-    import pty
-
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*PROGRAM, "deploy", str(service.file)],
-        cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-    )  # fmt: skip
-    os.close(slave)
-    said = b""
-    asked = False
-    while True:
-        try:
-            chunk = os.read(master, 4096)
-        except OSError:  # the other end was closed
-            break
-        if not chunk:
-            break
-        said += chunk
-        if not asked and b"Deploy now?" in said:
-            asked = True
-            os.write(master, answer.encode() + b"\n")
-    os.close(master)
-    assert process.wait(timeout=30) == code, said.decode()
+    ended, said = converse(["deploy", service.file], [("Deploy now?", answer)])
+    assert ended == code, said
     assert service.place.exists() == (code == 0)
 
 
 def test_following_logs_ends_with_ctrl_c(run: Run, service: Service) -> None:
     assert run("deploy", service.file, "--yes").code == 0
-    process = subprocess.Popen(
-        [*PROGRAM, "logs", str(service.file), "-f"],
-        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout
-    assert any("listens" in line for line in process.stdout)
+    process = begin("logs", service.file, "-f", waits_for="listens")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 0
