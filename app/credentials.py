@@ -33,7 +33,7 @@ class Credentials:
 
     ``sudo_password`` falls back to ``password``. ``answer`` is asked for whatever else a server
     wants to know while logging in, like a one-time code: it gets the server's instructions and
-    ``((prompt, echo), …)`` in a thread that is not the caller's, and may raise Cancelled.
+    ``((prompt, echo), …)``, perhaps in another thread than the caller's, and may raise Cancelled.
     """
 
     password: Secret | None = None

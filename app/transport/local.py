@@ -134,7 +134,13 @@ class LocalTransport:
 
     def connect_tcp(self, port: int, host: str = "127.0.0.1") -> socket.socket | None:
         """Connect to a port; raises ConnectionRefusedError when nothing listens there."""
-        return socket.create_connection((host, port), CONNECT_SECONDS)
+        try:
+            return socket.create_connection((host, port), CONNECT_SECONDS)
+        except (ConnectionRefusedError, TimeoutError):
+            raise
+        except OSError as problem:
+            # No way to that address: as over SSH, where the server tells no difference.
+            raise ConnectionRefusedError(problem.errno, problem.strerror) from problem
 
     def another(self) -> LocalTransport:
         """Return one more."""

@@ -71,7 +71,12 @@ class SshTransport:
         return "ask" if mode == "password" and known is None else mode
 
     def open(self) -> None:
-        """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""
+        """Connect and log in, again if the connection broke.
+
+        Raises ConnectError, AuthError or UntrustedHost.
+        """
+        if self._connection is not None and not self._connection.alive:
+            self.close()
         if self._connection is None:
             endpoint = resolve(self._target, self._config)
             self._connection = Connection(endpoint, self._credentials, self._known_hosts)
@@ -181,7 +186,7 @@ class SshTransport:
             argv, password = self._as_root(argv, marks)
         with connection.explained():
             conversation = Conversation(
-                connection.session(),
+                connection.session(timeout),
                 announced(argv, marks),
                 marks,
                 output,

@@ -70,7 +70,7 @@ class Connection:
 
     def shared(self) -> Connection:
         """Count one more user of this connection; raises ConnectionLost if it is broken."""
-        if not self.transport.is_active():
+        if not self.alive:
             raise self.lost()
         with self._lock:
             self._users += 1
@@ -85,10 +85,15 @@ class Connection:
         self.transport.close()
         self._close_below()
 
-    def session(self) -> paramiko.Channel:
+    @property
+    def alive(self) -> bool:
+        """Whether it is open, as far as one knows."""
+        return self.transport.is_active()
+
+    def session(self, timeout: float) -> paramiko.Channel:
         """Return a channel for one command; raises ConnectionLost or ConnectError."""
         with self.explained():
-            return self.transport.open_session(timeout=CHANNEL_SECONDS)
+            return self.transport.open_session(timeout=min(timeout, CHANNEL_SECONDS))
 
     def open_port(self, host: str, port: int) -> socket.socket | None:
         """Return a socket to ``host:port`` as the server sees it, None if its policy forbids it.
@@ -185,7 +190,8 @@ class Connection:
             _prefer_fast_ciphers(transport)
             self._prefer_known_keys(transport, endpoint)
             transport.banner_timeout = transport.handshake_timeout = CONNECT_SECONDS
-            transport.start_client(timeout=CONNECT_SECONDS)
+            # only a net: it ends without a word, the two above say what was missing
+            transport.start_client(timeout=3 * CONNECT_SECONDS)
             key = transport.get_remote_server_key()
         except (paramiko.SSHException, OSError, EOFError) as problem:
             complaint = self._proxy.complaint() if self._proxy else ""
@@ -293,7 +299,10 @@ def _no_ssh(endpoint: Endpoint, problem: Exception, complaint: str) -> ConnectEr
         return ConnectError(
             _("{place} and Slipway have no common encryption.").format(place=place),
             str(problem),
-            _("The server's SSH is very old: update it."),
+            _(
+                "Have the server allow what is usual today, like curve25519-sha256, ssh-ed25519 "
+                "and aes256-gcm@openssh.com; a very old one must be updated."
+            ),
         )
     if "banner" in str(problem):
         return ConnectError(

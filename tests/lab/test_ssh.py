@@ -290,10 +290,8 @@ def impostor() -> Iterator[Callable[[Eavesdropper], int]]:
                 transport = paramiko.Transport(client)
                 transports.append(transport)
                 transport.add_server_key(key)
-                try:
-                    transport.start_server(server=server)
-                except paramiko.SSHException:
-                    transport.close()
+                # with an event it does not wait, nor raise: guests may leave as they like
+                transport.start_server(threading.Event(), server)
 
         threading.Thread(target=accept, daemon=True).start()
         return int(listener.getsockname()[1])
@@ -651,10 +649,27 @@ def test_nobody_says_a_word(connect: Open, monkeypatch: pytest.MonkeyPatch) -> N
     start = time.monotonic()
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        pytest.raises(ConnectError),
+        pytest.raises(ConnectError) as caught,
     ):
         connect(Target("127.0.0.1", port=listener.getsockname()[1]))
+    assert "No SSH server" in caught.value.title
     assert time.monotonic() - start < 5
+
+
+def test_no_common_encryption(serve: Callable[..., Server], connect: Open) -> None:
+    with pytest.raises(ConnectError) as caught:
+        connect(serve("Ciphers=chacha20-poly1305@openssh.com").target)
+    assert "no common encryption" in caught.value.title
+
+
+def test_server_that_hangs_up_at_the_first_wrong_key(
+    serve: Callable[..., Server], connect: Open, tmp_path: Path
+) -> None:
+    path = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    with pytest.raises(AuthError) as caught:
+        connect(replace(serve("MaxAuthTries=1").target, key=str(path)))
+    assert "choose the right key" in caught.value.hint
 
 
 # While it runs
@@ -681,6 +696,31 @@ def test_connection_dies_under_a_command(box: LabHost, connect: Open) -> None:
     ):
         with pytest.raises(ConnectionLost):
             use()
+
+    transport.open()
+    answers_as(transport, "root")
+
+
+def test_network_that_swallows_everything(
+    serve: Callable[..., Server], connect: Open, box: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TCP by itself would wait for a quarter of an hour."""
+    monkeypatch.setattr(ssh_connection, "KEEPALIVE_SECONDS", 1)
+    monkeypatch.setattr(ssh_connection, "SILENCE_SECONDS", 3)
+    server = serve()
+    transport = connect(server.target)
+    rule = f"INPUT -p tcp --dport {server.port} -j DROP"
+
+    def unplug(_stream: str, _text: str) -> None:
+        box.root(f"iptables -I {rule}")
+
+    start = time.monotonic()
+    try:
+        with pytest.raises(ConnectionLost):
+            transport.run(Command(("sh", "-c", "echo x; sleep 300")), on_line=unplug, timeout=120)
+    finally:
+        box.root(f"iptables -D {rule}")
+    assert time.monotonic() - start < 20
 
 
 def test_connection_dies_under_an_upload(box: LabHost, connect: Open, tmp_path: Path) -> None:
@@ -749,7 +789,7 @@ def test_server_with_few_sessions(serve: Callable[..., Server], connect: Open) -
             other.run(Command(("true",)))
         assert "MaxSessions" in caught.value.hint
 
-    assert transport.run(Command(("echo", "x")), on_line=second).exit_code == 0
+    assert transport.run(Command(("sh", "-c", "echo x; sleep 2")), on_line=second).exit_code == 0
     answers_as(other, "root")
 
 
