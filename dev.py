@@ -171,13 +171,15 @@ def shots(arguments: argparse.Namespace, rest: list[str]) -> int:
     install("dev")
     install_go()
     install_qt_libraries()
-    command = [str(PYTHON), "tests/shots.py", *rest]
+    command = [str(PYTHON), "-m", "tests.shots", *rest]
+    platform = {}
     if sys.platform == "linux":
         missing = [name for path, name in FONTS.items() if not Path(path).exists()]
         missing += [] if shutil.which("xvfb-run") else ["xvfb", "xauth"]
         install_packages(missing, "The screenshots need")
         command = ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", *command]
-    return run(*command, PYTHONPATH=str(ROOT), QT_QPA_PLATFORM="")
+        platform = {"QT_QPA_PLATFORM": "xcb"}
+    return run(*command, PYTHONPATH=str(ROOT), **platform)
 
 
 def package(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -298,12 +298,6 @@ class Lab:
         self._furnish(system)
         self.say(f"starting host {system.name}")
         self.docker("start", system.name)
-        accounts = "".join(
-            f"{account.user}:{self._secret('deploy')}\n"
-            for account in ACCOUNTS
-            if not account.uses_key
-        )
-        self.docker("exec", "-i", system.name, "chpasswd", data=accounts.encode())
 
     def _furnish(self, system: System) -> None:
         """Give a host its own host keys, the desktop's public key, and the lab's registry."""
@@ -333,6 +327,13 @@ class Lab:
             return engine.count("Version:") > 1 and _listens(self._ssh_address(system))
 
         self._wait(f"host {system.name}", ready, log="dockerd.log")
+        # Only now: while it boots, systemd-sysusers holds the lock on the passwords.
+        accounts = "".join(
+            f"{account.user}:{self._secret('deploy')}\n"
+            for account in ACCOUNTS
+            if not account.uses_key
+        )
+        self.docker("exec", "-i", system.name, "chpasswd", data=accounts.encode())
 
     def _ssh_address(self, system: System) -> str:
         return self.docker("port", system.name, "22/tcp").splitlines()[0].strip()
