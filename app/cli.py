@@ -160,7 +160,7 @@ def _add(parts: Parts, name: str, run: Command, words: str) -> argparse.Argument
 
 def _add_profile(parts: Parts, name: str, run: Command, words: str) -> argparse.ArgumentParser:
     part = _add(parts, name, run, words)
-    part.add_argument("file", metavar="FILE", help=_("the profile, slipway.toml"))
+    part.add_argument("file", metavar="FILE", help=_("the profile, or the folder of slipway.toml"))
     part.add_argument("--target", metavar="ADDRESS", help=_("only this target of the profile"))
     part.add_argument(
         "--host-key",

@@ -12,7 +12,7 @@ from app import profile, runner, service
 from app.console import Console, Interrupts, View, view
 from app.credentials import KnownHosts, PasswordStore
 from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
-from app.events import Event, Outcome
+from app.events import Event, Outcome, RunEnded
 from app.history import History, Record
 from app.host import HostFacts, probe
 from app.i18n import _, ngettext
@@ -24,6 +24,8 @@ from app.request import DeployRequest, Target
 from app.runner import Runner
 from app.shapes import (
     EXIT_CODES,
+    event_shape,
+    lock_shape,
     plan_shape,
     project_shape,
     release_shape,
@@ -64,6 +66,7 @@ class Session:
     store: PasswordStore = field(default_factory=PasswordStore)
     packages: dict[str, Package] = field(default_factory=dict)
     history: History | None = field(default_factory=History)
+    tells_build: bool = True
 
     def toolchain(self) -> Toolchain:
         """Return the Go that builds; raises ToolchainError."""
@@ -71,7 +74,8 @@ class Session:
 
     def requests(self) -> list[DeployRequest]:
         """Return the profile's request once for each chosen target; raises ProfileError."""
-        request = profile.load(Path(self.options.file))
+        file = Path(self.options.file)
+        request = profile.load(file / profile.FILE_NAME if file.is_dir() else file)
         wanted = self.options.target
         chosen = [
             target for target in request.targets if wanted in (None, target.address, str(target))
@@ -121,7 +125,8 @@ class Session:
         return self.packages[platform]
 
     def _build_line(self, stream: str, text: str) -> None:
-        self.console.show({"event": "build", "stream": stream, "text": text})
+        if self.tells_build:
+            self.console.show({"event": "build", "stream": stream, "text": text})
         self.console.say(f"    | {text}")
 
     def confirmed(self, question: str) -> bool:
@@ -173,6 +178,7 @@ def deploy(session: Session) -> int:
 
 def plan(session: Session) -> int:
     """Show what deploying would do on each target, without changing anything."""
+    session.tells_build = False  # with --json: one object for each target, nothing else
     return session.each(_plan)
 
 
@@ -191,6 +197,7 @@ def _deploy(session: Session, request: DeployRequest) -> int:
         console.show({"event": "plan", **plan_shape(made, warnings)})
         say_plan(console, made, warnings)
         if made.empty:
+            console.show(event_shape(RunEnded(Outcome.SUCCEEDED), ()))
             return DONE
         docker = request.deploy.docker
         password = None
@@ -382,6 +389,7 @@ def _rollback(session: Session, request: DeployRequest) -> int:
         console.show({"event": "plan", **plan_shape(made)})
         say_plan(console, made)
         if made.empty:
+            console.show(event_shape(RunEnded(Outcome.SUCCEEDED), ()))
             return DONE
         secrets = service_secrets(request.name, made.secrets, console, session.store)
         if not session.confirmed(_("Roll back now?")):
@@ -472,6 +480,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
     with session.host(request) as host:
         lock = host.facts.records.lock
         if lock is None:
+            console.show({"target": str(host.target), "lock": None, "released": False})
             console.say(_("Nobody holds a lock on {target}.").format(target=host.target))
             return DONE
         console.say(_("The lock on {target} is held by {lock}.").format(
@@ -487,6 +496,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
             console.warn(_("Nothing was changed."))
             return CANCELLED
         break_lock(host.transport, Store(host.facts.root, host.facts.sudo), lock)
+        console.show({"target": str(host.target), "lock": lock_shape(lock), "released": True})
         console.say(_("The lock is released."))
         if host.facts.records.interrupted:
             console.say(

@@ -67,17 +67,19 @@ class Console:
     def confirm(self, question: str) -> bool:
         """Ask a person; anything but yes means no."""
         yes = _("y")
-        try:
-            answer = input(f"{question} [{yes}/N] ").strip().casefold()
-        except EOFError:
-            return False
+        answer = self._read(f"{question} [{yes}/N] ").casefold()
         return answer in {yes.casefold(), "y", "yes", _("yes").casefold()}
 
     def ask(self, prompt: str, *, echo: bool = False) -> Secret:
         """Ask a person for a text that is not shown unless ``echo``."""
         if echo:
-            return Secret(input(f"{prompt}: "))
+            return Secret(self._read(f"{prompt}: "))
         return Secret(getpass.getpass(f"{prompt}: "))
+
+    def _read(self, prompt: str) -> str:
+        """Ask on stderr: stdout may go into a file. Nothing said reads as an empty answer."""
+        self._write(sys.stderr, prompt)
+        return sys.stdin.readline().strip()
 
     def _write(self, stream: TextIO, text: str, *, keep: bool = False) -> None:
         with self._guard, contextlib.suppress(OSError, ValueError):

@@ -27,7 +27,7 @@ from app.request import (
     Target,
 )
 from tests.command_line import ROOT, begin, converse
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, LabRegistry
 
 PROJECTS = ROOT / "tests" / "projects"
 NAME = "cli-lab"
@@ -234,6 +234,25 @@ def test_passwords_come_from_the_environment_or_a_person(
     assert host.password not in text
     monkeypatch.setenv("SLIPWAY_PASSWORD", host.password)
     assert run("status", service.file).code == 0
+
+
+def test_through_a_registry_with_a_password(
+    service: Service, registry: LabRegistry, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through = replace(
+        service.request.deploy.docker,
+        registry=registry.plain_address,
+        registry_user=registry.user,
+    )
+    service.change("good", "v1", docker=through)
+    answer = run("deploy", service.file, "--yes")
+    assert answer.code == 2
+    assert "SLIPWAY_REGISTRY_PASSWORD" in answer.err
+    monkeypatch.setenv("SLIPWAY_REGISTRY_PASSWORD", registry.password)
+    answer = run("deploy", service.file, "--yes", "--json")
+    assert answer.code == 0, answer.out + answer.err
+    assert registry.password not in answer.out + answer.err
+    assert service.version() == "v1"
 
 
 def test_1_failed_and_the_old_version_serves(service: Service, run: Run) -> None:

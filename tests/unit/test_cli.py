@@ -252,9 +252,7 @@ def test_plan_changes_nothing_and_shows_all(run: Run, service: Service) -> None:
     assert answer.code == 0
     for words in ("Steps:", "Health check", "$ ", "Interruption:", "can't restore"):
         assert words in answer.out
-    (shape,) = [
-        shape for shape in run("plan", service.file, "--json").shapes if "event" not in shape
-    ]
+    (shape,) = run("plan", service.file, "--json").shapes
     assert shape["target"] == "localhost"
     assert shape["rows"][0]["commands"]
     assert shape["changes"] == [{"what": "Version", "old": "", "new": "v1"}]
@@ -271,6 +269,9 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     again = run("deploy", service.file, "--yes")
     assert again.code == 0
     assert "Nothing to do" in again.out
+    again = run("deploy", service.file.parent, "--yes", "--json")
+    assert [shape["event"] for shape in again.shapes[-2:]] == ["plan", "end"]
+    assert again.shapes[-2]["empty"]
 
     service.change("good", "v2", args=("-x", "two words"))
     answer = run("deploy", service.file, "--yes", "--json")
@@ -417,8 +418,9 @@ def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
     old = time.time() - 3600
     os.utime(service.place / "lock" / "heartbeat", (old, old))
     assert run("unlock", service.file).code == 2
-    answer = run("unlock", service.file, "--yes")
+    answer = run("unlock", service.file, "--yes", "--json")
     assert answer.code == 0, answer.err
+    assert answer.shapes[-1]["lock"]["who"] == "ann@desk"
     assert not (service.place / "lock").exists()
 
 
@@ -438,10 +440,12 @@ def test_cancelling_puts_the_old_version_back_and_ends_with_130(
     service.change("never-healthy", "v2", health=service.health(timeout=60.0))
     process = begun(service, "[5/8]")
     process.send_signal(number)
+    assert process.stderr
+    assert any("is put back" in line for line in process.stderr)
     process.send_signal(number)
     _out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "put back" in err
+    assert "Still at it" in err
     assert "Cancelled" in err
     assert service.page()["version"] == "v1"
     assert History().runs()[0].outcome is Outcome.CANCELLED
