@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import glob
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Endpoint:
     keys: tuple[Path, ...] = ()
     key_chosen: bool = False
     identities_only: bool = False
+    agent: str = ""
     proxy_command: str = ""
     hops: tuple[Endpoint, ...] = ()
 
@@ -70,6 +72,7 @@ def _resolve(target: Target, text: str, path: Path, depth: int) -> Endpoint:
         keys=_keys(target, options),
         key_chosen=bool(target.key),
         identities_only=str(options.get("identitiesonly", "no")).lower() == "yes",
+        agent=os.path.expandvars(str(options.get("identityagent") or "")),
         proxy_command=str(options.get("proxycommand") or ""),
         hops=_hops(str(options.get("proxyjump") or "none"), text, path, depth),
     )

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import logging
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from paramiko.agent import AgentSSH
 
 from app.errors import AuthError
 from app.i18n import _
@@ -49,7 +51,7 @@ class KeyRing:
 
         Raises AuthError if the key that the user chose can't be used.
         """
-        agent = _agent_keys()
+        agent = _agent_keys(self.endpoint.agent)
         named = self.endpoint.keys or tuple(Path.home() / ".ssh" / name for name in DEFAULT_KEYS)
         if self.endpoint.keys:
             yield from self._from_files(named, agent)
@@ -170,9 +172,26 @@ def _usable(loaded: PrivateKeyTypes) -> paramiko.PKey:
     raise UnusableKey(_("Keys of this type are not supported."))
 
 
-def _agent_keys() -> dict[bytes, paramiko.PKey]:
+class _AgentAt(AgentSSH):
+    """The agent behind a socket that the configuration names, like a password program's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError(None, "no such sockets on this system")
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream.connect(path)
+        self._connect(stream)  # type: ignore[attr-defined]
+
+
+def _agent_keys(place: str) -> dict[bytes, paramiko.PKey]:
+    """Return the keys of the usual agent, or of the one at ``place`` (``none``: of no agent)."""
+    if place.lower() == "none":
+        return {}
     try:
-        return {key.asbytes(): key for key in paramiko.Agent().get_keys()}
+        usual = place in ("", "SSH_AUTH_SOCK")
+        agent = paramiko.Agent() if usual else _AgentAt(str(Path(place).expanduser()))
+        return {key.asbytes(): key for key in agent.get_keys()}
     except (paramiko.SSHException, OSError) as problem:
         _log.info("agent not used: %s", problem)
         return {}

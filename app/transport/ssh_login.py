@@ -16,7 +16,8 @@ from app.transport.ssh_keys import KeyRing, locked_error
 
 # sshd's MaxAuthTries is 6: with more keys there would be no try left for a password.
 MOST_KEYS = 4
-AUTH_SECONDS = 30.0
+# An agent may ask its owner first.
+AUTH_SECONDS = 60.0
 # As long as a person may need for a code; sshd's LoginGraceTime is 2 minutes.
 ANSWER_SECONDS = 120.0
 _PASSWORD_PROMPT = re.compile(

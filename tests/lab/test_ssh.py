@@ -346,6 +346,18 @@ def test_agent_is_left_out_on_request(agent: Path, box: LabHost, connect: Open) 
     assert "nothing" in caught.value.detail
 
 
+def test_agent_that_the_configuration_names(
+    agent: Path, box: LabHost, connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = replace(target_of(box), key="")
+    with pytest.raises(AuthError):
+        connect(target, config="IdentityAgent none\n")
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    with pytest.raises(AuthError):
+        connect(target)
+    answers_as(connect(target, config=f'IdentityAgent "{agent}"\n'), "root")
+
+
 def test_encrypted_key_in_the_agent_needs_no_passphrase(
     agent: Path, box: LabHost, connect: Open, tmp_path: Path
 ) -> None:
