@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ui.wizard import Wizard
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 90.0  # seconds
+PATIENCE = 120.0  # seconds
 
 
 def main() -> int:
@@ -102,7 +102,7 @@ class Photographer:
         for name in ("project", "build", "method", "server"):
             self.settle()
             self.take(name, self.wizard)
-            self.until(lambda: self.wizard.next_button.isEnabled())
+            self.until(self.wizard.next_button.isEnabled)
             self.wizard.next()
         self.until(lambda: self.draft.plan is not None)
         self.wizard.review.view.steps[3].set_opened(True)
@@ -118,7 +118,7 @@ class Photographer:
 
         port = _free_port()
         request = self.draft.request
-        health = HealthOptions(http=f"http://localhost:{port}/health", stable=1.0)
+        health = HealthOptions(http=f"http://localhost:{port}/health", stable=3.0)
         deploy = replace(
             request.deploy,
             kind="process",
@@ -133,9 +133,11 @@ class Photographer:
         )
 
     def _deploy(self) -> None:
-        self.until(lambda: self.wizard.next_button.isEnabled())
+        self.until(self.wizard.next_button.isEnabled)
         self.wizard.next()
-        self.wait(0.35)
+        rows = self.wizard.deploy.view.steps.steps.rows
+        self.until(lambda: rows[4].state == "running")
+        self.wait(0.3)
         self.take("deploying", self.wizard)
         self.until(lambda: not self.wizard.deploy.busy)
         self.settle()
@@ -152,7 +154,7 @@ class Photographer:
         self.until(lambda: self.draft.plan is not None)
         self.settle()
         self.take("review-change", self.wizard)
-        self.until(lambda: self.wizard.next_button.isEnabled())
+        self.until(self.wizard.next_button.isEnabled)
         self.wizard.next()
         self.until(lambda: not self.wizard.deploy.busy)
         self.wizard.deploy.roll_back_button.click()
@@ -160,7 +162,15 @@ class Photographer:
         self.settle()
         self.take("rolled-back", self.wizard)
 
+        self.wizard.deploy.again_button.click()
+        self.until(lambda: self.draft.plan is not None)
+        self.until(self.wizard.next_button.isEnabled)
+        self.wizard.next()
+        self.until(lambda: not self.wizard.deploy.busy)
+
     def _windows(self) -> None:
+        from ui.run_dialog import RunDialog
+
         windows: Windows = self.wizard.findChildren(_windows_type())[0]
         windows.show_server()
         server: ServerWindow = windows.shown()[0]  # type: ignore[assignment]
@@ -172,6 +182,12 @@ class Photographer:
         server.releases.selectRow(server.releases.rowCount() - 1)
         self.settle()
         self.take("releases", server)
+        self.until(server.roll_back_button.isEnabled)
+        server.roll_back_button.click()
+        self.settle()
+        preview = server.findChildren(RunDialog)[0]
+        self.take("roll-back-preview", preview)
+        preview.close()
         windows.show_history()
         history = windows.shown()[0]
         self.wait(0.5)

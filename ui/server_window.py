@@ -85,6 +85,8 @@ class ServerWindow(QWidget):
         self._settings = settings
         self._seen: Seen | None = None
         self._looking: Worker | None = None
+        self._acting = False
+        self._waiting: Callable[[Emit, CancelToken], Seen] | None = None
         self._following: Worker | None = None
         self._dialog: RunDialog | None = None
         self._untrusted: UntrustedHost | None = None
@@ -200,15 +202,23 @@ class ServerWindow(QWidget):
     def look(self) -> None:
         """Read the service's state again, unless that is under way."""
         access, transport = self._access, self._transport
-        self._start_work(lambda _emit, _cancel: _look(access, transport))
+        if self._looking is None:
+            self._start_work(lambda _emit, _cancel: _look(access, transport))
+
+    def _act(self, job: Callable[[Emit, CancelToken], Seen]) -> None:
+        """Do something on the server, after the look that may be under way."""
+        self._acting = True
+        if self._looking is None:
+            self._start_work(job)
+        else:
+            self._waiting = job
+        self._refresh_buttons()
 
     @property
     def _transport(self) -> Transport | None:
         return self._seen.found.transport if self._seen else None
 
     def _start_work(self, job: Callable[[Emit, CancelToken], Seen]) -> None:
-        if self._looking is not None:
-            return
         worker = Worker(job, self)
         self._looking = worker
         worker.succeeded.connect(self._saw)
@@ -265,6 +275,11 @@ class ServerWindow(QWidget):
 
     def _looked(self) -> None:
         self._looking = None
+        job, self._waiting = self._waiting, None
+        if job is not None:
+            self._start_work(job)
+        else:
+            self._acting = False
         self._refresh_buttons()
 
     def _ask_trust(self, error: UntrustedHost) -> None:
@@ -367,7 +382,7 @@ class ServerWindow(QWidget):
             service.control(found.transport, access.visit.request, found.facts, action)
             return _look(access, found.transport)
 
-        self._start_work(job)
+        self._act(job)
 
     def _ask_unlock(self) -> None:
         ask(
@@ -390,7 +405,7 @@ class ServerWindow(QWidget):
             break_lock(found.transport, store, lock)
             return _look(access, found.transport)
 
-        self._start_work(job)
+        self._act(job)
 
     @property
     def _chosen(self) -> Release | None:
@@ -442,10 +457,10 @@ class ServerWindow(QWidget):
 
     def _refresh_buttons(self) -> None:
         seen = self._seen
-        idle = self._looking is None and seen is not None
+        idle = not self._acting and seen is not None
         state = seen.status.state if seen else "missing"
         there = idle and state != "missing"
-        self._spinner.setVisible(seen is None and self._looking is not None)
+        self._spinner.setVisible(self._acting or (seen is None and self._looking is not None))
         self.start_button.setEnabled(there and state != "running")
         self.stop_button.setEnabled(there and state in ("running", "restarting", "paused"))
         self.restart_button.setEnabled(there)

@@ -298,8 +298,9 @@ class Wizard(QMainWindow):
             self.close()
 
     def _start_over(self) -> None:
+        # straight to Review: it waits until the server was looked at again
         self.draft.look_again()
-        self.go_to(self.last - 1)
+        self._show(self.last - 1)
 
     # Files
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.widgets.basics import Icon, label
 
@@ -60,6 +60,8 @@ class Field(QWidget):
         self._icon = Icon("error", "danger", 16)
         self._lay_out(control, tuple(beside), stacked)
         self.show_problem(None)
+        for edit in control.findChildren(QLineEdit, "qt_spinbox_lineedit"):
+            edit.setTextMargins(6, 0, 0, 0)  # style sheets have no say in a spin box's text
         for widget in (control, *control.findChildren(QWidget)):
             widget.installEventFilter(self)
 

@@ -38,7 +38,7 @@ class RunView(QWidget):
     def show_rows(self, titles: Sequence[str]) -> None:
         """Begin with these steps and an empty log."""
         self._titles = tuple(titles)
-        self.steps.steps.show_rows(titles)
+        self.steps.show_rows(titles)
         self.log.clear()
 
     def take(self, events: Sequence[Event]) -> None:

@@ -233,6 +233,7 @@ class StepList(QListView):
         self.setModel(self.steps)
         self.setItemDelegate(StepDelegate(self))
         self.setAccessibleName(_("Steps"))
+        self.setProperty("role", "steps")
         self.setSelectionMode(QListView.SelectionMode.NoSelection)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -244,6 +245,11 @@ class StepList(QListView):
         self.clicked.connect(self._activated)
         self.activated.connect(self._activated)
         theme().changed.connect(self.viewport().update)
+
+    def show_rows(self, titles: Sequence[str]) -> None:
+        """Begin with these rows, all waiting."""
+        self.steps.show_rows(titles)
+        self.setCurrentIndex(self.steps.index(0))
 
     def take(self, event: StepChanged | Progress) -> None:
         """Take one event of the run."""
