@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from typing import Any
 
 import cattrs
 
 from app.docker_facts import (
-    LABEL_COMPOSE,
     LABEL_RELEASE,
     LABEL_ROOT,
     Container,
@@ -21,28 +18,25 @@ from app.health import endpoint
 from app.host import HostFacts
 from app.i18n import _
 from app.image import LABEL_NAME, LABEL_SHA256, Context, Image
+from app.kinds.container_spec import ContainerSpec
+from app.kinds.docker_adopting import adopted_release
+from app.kinds.docker_readiness import docker_problems
 from app.kinds.docker_steps import (
-    BuildImage,
     CheckContainer,
-    ContainerSpec,
     CreateContainer,
     PruneContainers,
-    PullImage,
     Rehearse,
-    SendImage,
     Switch,
 )
+from app.kinds.image_steps import BuildImage, PullImage, SendImage
 from app.kinds.record_steps import PruneReleases, RecordRelease, RecordState
 from app.layout import Change, Draft, Layout, describe, differences, to_prune
 from app.registry import reference
-from app.releases import Release, Store, release_id
-from app.request import DeployOptions, DeployRequest, HealthOptions
+from app.releases import Release, Store
+from app.request import DeployRequest, HealthOptions
 from app.step import Step
-from app.transport import Secret
 
-SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
 LOG_DRIVERS = ("json-file", "local", "")
-SPARE_BYTES = 200_000_000
 
 
 def kept_name(name: str, release: str) -> str:
@@ -55,35 +49,7 @@ class DockerKind:
 
     def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
         """Return what the server lacks for a container."""
-        docker = facts.docker
-        if docker is None:
-            return [
-                Problem(
-                    "deploy.kind",
-                    _("There is no Docker on {host}.").format(host=facts.hostname),
-                    _("Install it, e.g. “apt-get install docker.io”, or choose another kind."),
-                )
-            ]
-        if docker.problem:
-            return [_unusable(facts, docker)]
-        found = _port_problems(request, facts, docker) + _container_problems(facts, docker)
-        if facts.system != "linux":
-            found.append(Problem("deploy.kind", _("Docker is offered for Linux servers only.")))
-        for place, free in (
-            (facts.root, facts.disk_free),
-            (_("Docker’s folder"), docker.disk_free),
-        ):
-            if 0 < free < SPARE_BYTES:
-                found.append(
-                    Problem(
-                        "target",
-                        _("Only {free:.0f} MB are free at {place}.").format(
-                            free=free / 1e6, place=place
-                        ),
-                        _("Make room, for example with “docker image prune”."),
-                    )
-                )
-        return found
+        return docker_problems(request, facts)
 
     def running(self, facts: HostFacts) -> bool:
         """Return whether the container that serves is the current release's."""
@@ -243,100 +209,6 @@ def usable(facts: HostFacts) -> DockerFacts:
     return facts.docker
 
 
-def _unusable(facts: HostFacts, docker: DockerFacts) -> Problem:
-    if "permission denied" in docker.problem.lower():
-        hint = (
-            _("Give the sudo password.")
-            if facts.sudo_wanted
-            else _("On the server, as root: “usermod -aG docker {user}”, then log in anew.").format(
-                user=facts.user
-            )
-        )
-        text = _("The account {user} may not use Docker.").format(user=facts.user)
-        return Problem("target", text, hint)
-    return Problem(
-        "target",
-        _("Docker does not answer: {problem}").format(problem=docker.problem),
-        _("On the server, as root: “systemctl start docker”."),
-    )
-
-
-def _port_problems(request: DeployRequest, facts: HostFacts, docker: DockerFacts) -> list[Problem]:
-    own = {_outside_port(item) for item in (docker.service.ports if docker.service else ())}
-    held = {item.port: item.program for item in facts.ports}
-    found = []
-    for mapping in request.deploy.docker.ports:
-        port = _outside_port(mapping)
-        if port in held and port not in own:
-            program = held[port] or _("another program")
-            found.append(
-                Problem(
-                    "deploy.docker.ports",
-                    _("Port {port} is in use by {program}.").format(port=port, program=program),
-                    _("Stop that program, or publish another port."),
-                )
-            )
-    return found
-
-
-def _outside_port(mapping: str) -> int:
-    outside = mapping.partition("/")[0].rpartition(":")[0].rpartition(":")[2]
-    return int(outside) if outside.isdigit() else 0
-
-
-def _container_problems(facts: HostFacts, docker: DockerFacts) -> list[Problem]:
-    service = docker.service
-    if service is None:
-        return []
-    if service.ours and service.labels.get(LABEL_ROOT, facts.root) != facts.root:
-        root = service.labels[LABEL_ROOT]
-        return [
-            Problem(
-                "deploy.root",
-                _("This service's records are in {root}, which this account does not use.").format(
-                    root=root
-                ),
-                _("Log in with the account that deployed it, or set deploy.root to {root}.").format(
-                    root=root.rpartition("/")[0]
-                ),
-            )
-        ]
-    if service.ours:
-        return []
-    if service.auto_remove:
-        return [
-            Problem(
-                "name",
-                _(
-                    "The container {name} was started with --rm: stopping it would delete it."
-                ).format(name=service.name),
-                _("Start it without --rm first, so that it can be given back."),
-            )
-        ]
-    found = [
-        Problem(
-            "name",
-            _("A container {name} that Slipway did not make runs {image}.").format(
-                name=service.name, image=service.image
-            ),
-            _("It will be stopped and kept; rolling back gives it back as it was."),
-            blocking=False,
-        )
-    ]
-    if LABEL_COMPOSE in service.labels:
-        found.append(
-            Problem(
-                "name",
-                _("It belongs to the Compose project {project}.").format(
-                    project=service.labels[LABEL_COMPOSE]
-                ),
-                _("“docker compose up” would start it again beside the new one: remove it there."),
-                blocking=False,
-            )
-        )
-    return found
-
-
 def own_labels(name: str, release: str, root: str) -> dict[str, str]:
     """Return the labels by which Slipway knows its containers."""
     return {LABEL_NAME: name, LABEL_RELEASE: release, LABEL_ROOT: root}
@@ -401,71 +273,6 @@ def known_prefix(image: Image, docker: DockerFacts) -> frozenset[str]:
             same += 1
         best = max(best, same)
     return frozenset(own[:best])
-
-
-def adopted_release(
-    request: DeployRequest, facts: HostFacts, docker: DockerFacts
-) -> Release | None:
-    """Return a record for the container that serves if Slipway has none: it is kept to go back to.
-
-    Environment values are not written down, only their names: the kept container has them.
-    """
-    service = docker.service
-    if service is None or (service.ours and facts.records.find(service.release)):
-        return None
-    definition = ContainerSpec(
-        image=service.image,
-        args=service.args,
-        ports=service.ports,
-        volumes=service.volumes,
-        network=service.network,
-        restart=service.restart_policy,
-        read_only=service.read_only,
-        cap_drop=service.cap_drop,
-        cap_add=service.cap_add,
-        user=service.user,
-    )
-    made = datetime.fromtimestamp(facts.clock - 1, UTC)
-    return Release(
-        id=release_id(made.strftime("%Y%m%d-%H%M%S"), "before-slipway"),
-        name=request.name,
-        kind="docker",
-        version=_("before Slipway: {image}").format(image=service.image),
-        sha256=service.image_id,
-        definition=asdict(definition),
-        created=made.isoformat(),
-        adopted=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A foreign container's settings, as answers of the wizard; likely secrets apart."""
-
-    options: DeployOptions
-    secrets: dict[str, Secret]
-
-
-def adopt(container: Container, options: DeployOptions) -> Adopted:
-    """Return the options with what a foreign container has: ports, environment, volumes, limits.
-
-    Environment variables whose names look like secrets become secrets.
-    """
-    hidden = {key: value for key, value in container.env.items() if SECRET_NAME.search(key)}
-    shown = {key: value.reveal() for key, value in container.env.items() if key not in hidden}
-    docker = replace(
-        options.docker,
-        ports=container.ports,
-        volumes=container.volumes,
-        network=container.network,
-        restart=container.restart_policy,
-        read_only=container.read_only,
-        cap_drop=container.cap_drop,
-        cap_add=container.cap_add,
-        user=container.user,
-    )
-    taken = replace(options, env=shown, secrets=tuple(sorted(hidden)), docker=docker)
-    return Adopted(taken, hidden)
 
 
 def settings(release: Release) -> dict[str, str]:

@@ -10,14 +10,14 @@ from app.artifact import Artifact
 from app.errors import HealthCheckFailed, Problem, SlipwayError
 from app.health import Liveness, endpoint, wait_healthy
 from app.host import HostFacts
-from app.i18n import _
+from app.i18n import _, ngettext
 from app.kinds.record_steps import PruneReleases, RecordRelease, RecordState
 from app.layout import Draft, Layout, describe, differences, to_prune
 from app.process_facts import parse_status, supervise
 from app.releases import Release, Store
 from app.request import DeployRequest, HealthOptions
 from app.step import Before, RunContext, Step
-from app.transport import CancelToken, Command, Script
+from app.transport import CancelToken, Command
 
 GRACE_SECONDS = 10.0
 LOG_LINES = 30
@@ -36,9 +36,14 @@ class SendFiles(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Copy {binary} and {count} included files").format(
-            binary=self.binary, count=len(self.files)
-        )
+        if not self.files:
+            return _("Copy {binary}").format(binary=self.binary)
+        count = len(self.files)
+        return ngettext(
+            "Copy {binary} and {count} included file",
+            "Copy {binary} and {count} included files",
+            count,
+        ).format(binary=self.binary, count=count)
 
     @property
     def _folder(self) -> str:
@@ -46,12 +51,11 @@ class SendFiles(Step):
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """Make the folders, receive each file, write the settings."""
+        """Make the folders, copy each file, write the settings."""
         place = f"{self.store.root}/{self._folder}"
         return (
             self.store.folder(*self._folders()),
-            Command(("sh", Script("receive.sh"), f"{place}/{self.binary}")),
-            *(Command(("sh", Script("receive.sh"), f"{place}/{name}")) for name in self.files),
+            *(Command(("cp", "…", f"{place}/{name}")) for name in (self.binary, *self.files)),
             self.store.write(f"{self._folder}/run.json", self.settings.encode()),
         )
 

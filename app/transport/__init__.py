@@ -205,3 +205,16 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End the connection; safe to call twice."""
+
+
+def shown_upload(dest: str, *, sudo: bool) -> tuple[Command, ...]:
+    """Return what ``put`` runs over SSH, as Review shows it.
+
+    The part file's random name and the size are known only when it runs.
+    """
+    folder, _slash, name = dest.rpartition("/")
+    part = f"{folder}/.{name}.slipway-….part"
+    return (
+        Command(("sh", Script("receive.sh"), "take", part, "…"), sudo=sudo),
+        Command(("sh", Script("receive.sh"), "place", part, dest, "644"), sudo=sudo),
+    )

@@ -20,7 +20,7 @@ import pytest
 from app.artifact import Artifact
 from app.errors import LockHeld, SlipwayError
 from app.events import Event, Line, Outcome, StepChanged, StepState
-from app.kinds.docker import adopt
+from app.kinds.docker_adopting import adopt
 from app.plan import make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.releases import Store, break_lock

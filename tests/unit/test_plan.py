@@ -14,7 +14,7 @@ from app.docker_facts import Container, DockerCli, DockerFacts, ImageOnServer
 from app.errors import SlipwayError
 from app.host import HostFacts, PortHolder
 from app.image import Image, make_image
-from app.kinds.docker import adopt
+from app.kinds.docker_adopting import adopt
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.process_facts import ProcessFacts
 from app.releases import Interrupted, Lock, Records, Release, State

@@ -1,0 +1,82 @@
+"""A container that Slipway did not make: written down to go back to, its settings taken over."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from app.docker_facts import Container, DockerFacts
+from app.host import HostFacts
+from app.i18n import _
+from app.kinds.container_spec import ContainerSpec
+from app.releases import Release, release_id
+from app.request import DeployOptions, DeployRequest
+from app.transport import Secret
+
+SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
+
+
+def adopted_release(
+    request: DeployRequest, facts: HostFacts, docker: DockerFacts
+) -> Release | None:
+    """Return a record for the container that serves if Slipway has none: it is kept to go back to.
+
+    Environment values are not written down, only their names: the kept container has them.
+    """
+    service = docker.service
+    if service is None or (service.ours and facts.records.find(service.release)):
+        return None
+    definition = ContainerSpec(
+        image=service.image,
+        args=service.args,
+        ports=service.ports,
+        volumes=service.volumes,
+        network=service.network,
+        restart=service.restart_policy,
+        read_only=service.read_only,
+        cap_drop=service.cap_drop,
+        cap_add=service.cap_add,
+        user=service.user,
+    )
+    made = datetime.fromtimestamp(facts.clock - 1, UTC)
+    return Release(
+        id=release_id(made.strftime("%Y%m%d-%H%M%S"), "before-slipway"),
+        name=request.name,
+        kind="docker",
+        version=_("before Slipway: {image}").format(image=service.image),
+        sha256=service.image_id,
+        definition=asdict(definition),
+        created=made.isoformat(),
+        adopted=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A foreign container's settings, as answers of the wizard; likely secrets apart."""
+
+    options: DeployOptions
+    secrets: dict[str, Secret]
+
+
+def adopt(container: Container, options: DeployOptions) -> Adopted:
+    """Return the options with what a foreign container has: ports, environment, volumes, limits.
+
+    Environment variables whose names look like secrets become secrets.
+    """
+    hidden = {key: value for key, value in container.env.items() if SECRET_NAME.search(key)}
+    shown = {key: value.reveal() for key, value in container.env.items() if key not in hidden}
+    docker = replace(
+        options.docker,
+        ports=container.ports,
+        volumes=container.volumes,
+        network=container.network,
+        restart=container.restart_policy,
+        read_only=container.read_only,
+        cap_drop=container.cap_drop,
+        cap_add=container.cap_add,
+        user=container.user,
+    )
+    taken = replace(options, env=shown, secrets=tuple(sorted(hidden)), docker=docker)
+    return Adopted(taken, hidden)
