@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -12,9 +11,8 @@ from app.i18n import _
 from app.kinds.container_spec import ContainerSpec
 from app.releases import Release, release_id
 from app.request import DeployOptions, DeployRequest
+from app.rules import LOOKS_SECRET
 from app.transport import Secret
-
-SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
 
 
 def adopted_release(
@@ -65,18 +63,21 @@ def adopt(container: Container, options: DeployOptions) -> Adopted:
 
     Environment variables whose names look like secrets become secrets.
     """
-    hidden = {key: value for key, value in container.env.items() if SECRET_NAME.search(key)}
+    hidden = {key: value for key, value in container.env.items() if LOOKS_SECRET.search(key)}
     shown = {key: value.reveal() for key, value in container.env.items() if key not in hidden}
+    never = container.restart_policy == "no"
     docker = replace(
         options.docker,
         ports=container.ports,
         volumes=container.volumes,
         network=container.network,
-        restart=container.restart_policy,
+        # a service that is deployed is meant to come back after a restart of the server
+        restart=options.docker.restart if never else container.restart_policy,
         read_only=container.read_only,
         cap_drop=container.cap_drop,
         cap_add=container.cap_add,
-        user=container.user,
     )
-    taken = replace(options, env=shown, secrets=tuple(sorted(hidden)), docker=docker)
+    own = {key: value for key, value in options.env.items() if key not in hidden}
+    names = tuple(dict.fromkeys((*options.secrets, *sorted(hidden))))
+    taken = replace(options, env=own | shown, secrets=names, docker=docker)
     return Adopted(taken, hidden)
