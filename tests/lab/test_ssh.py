@@ -775,6 +775,23 @@ def test_upload_to_a_full_disk(box: LabHost, connect: Open, tmp_path: Path) -> N
         box.root(f"umount {folder}; rmdir {folder}")
 
 
+def test_upload_that_arrives_damaged(
+    connect: Open, account: Callable[[str], LabHost], tmp_path: Path
+) -> None:
+    user = account("")
+    user.ssh(
+        "mkdir bin; printf '#!/bin/sh\\ncat >/dev/null; echo 00ff\\n' > bin/openssl; chmod 755 bin/*; "
+        "echo 'PATH=$HOME/bin:$PATH' > .bashrc; mkdir there"
+    )
+    source = tmp_path / "source"
+    source.write_bytes(b"content")
+    with pytest.raises(SlipwayError) as caught:
+        connect(target_of(user), credentials_of(user)).put(source, "there/file")
+    assert "00ff" in caught.value.detail
+    assert hashlib.sha256(b"content").hexdigest() in caught.value.detail
+    assert user.ssh("ls -A there").stdout == ""
+
+
 def test_upload_where_one_may_not_write(
     hosts: dict[str, LabHost], connect: Open, tmp_path: Path
 ) -> None:
