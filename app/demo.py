@@ -59,9 +59,13 @@ def has_display() -> bool:
 def sample_profile(folder: Path | None = None) -> Path:
     """Copy the sample project where it can be changed; return its profile, ready to deploy.
 
-    ``folder`` is by default the demo's own under the user's data. Raises SlipwayError.
+    ``folder`` is by default the demo's own under the user's data; a sample that is there already
+    is left as the user changed it. Raises SlipwayError.
     """
     folder = folder or demo_folder() / "project"
+    file = folder / profile.FILE_NAME
+    if file.exists():
+        return file
     try:
         shutil.copytree(SAMPLE, folder, dirs_exist_ok=True)
     except (OSError, shutil.Error) as problem:
@@ -70,7 +74,6 @@ def sample_profile(folder: Path | None = None) -> Path:
             str(problem),
             _("Make {folder} writable, or free some space.").format(folder=folder),
         ) from problem
-    file = folder / profile.FILE_NAME
     profile.save(sample_request(folder, free_port()), file)
     return file
 

@@ -546,7 +546,7 @@ def _write(path: Path, text: str) -> None:
     ) as part:
         part.write(text)
     try:
-        Path(part.name).chmod(0o644)
+        Path(part.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         Path(part.name).replace(path)
     except OSError:
         Path(part.name).unlink(missing_ok=True)

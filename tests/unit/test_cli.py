@@ -610,5 +610,7 @@ def test_the_sample_is_ready_to_deploy(tmp_path: Path) -> None:
     request = profile.load(file)
     assert request.project.path == tmp_path / "sample"
     assert request.deploy.kind == "process"
+    (tmp_path / "sample" / "main.go").write_text("package main // mine")
     assert demo.sample_profile(tmp_path / "sample") == file
-    assert (tmp_path / "sample" / "main.go").is_file()
+    assert profile.load(file) == request
+    assert "mine" in (tmp_path / "sample" / "main.go").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +187,16 @@ def test_the_project_may_lie_elsewhere(tmp_path: Path) -> None:
     profile.save(request, file)
     assert 'path = "../code/中文 folder"' in file.read_text(encoding="utf-8")
     assert profile.load(file) == request
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows only knows read-only")
+def test_saving_keeps_the_files_rights(tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    profile.save(REQUEST, file)
+    assert file.stat().st_mode & 0o777 == 0o644
+    file.chmod(0o600)
+    profile.save(replace(REQUEST, name="other"), file)
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_unwritable_file_is_said_so(tmp_path: Path) -> None:
