@@ -86,6 +86,7 @@ class Draft(QObject):
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
         self._proposed_for: tuple[Path, str] | None = None
+        self._opened = Path()
         self._plan_wanted = False
         self._source_checked = False
         self._problems: tuple[Problem, ...] | None = None
@@ -203,6 +204,8 @@ class Draft(QObject):
         self._drop_dependents()
         self._settling.start()
         self._tell()
+        if former.project.package != request.project.package:
+            self._propose()
 
     def set(self, key: str, value: Any) -> None:
         """Change the answer with the profile key ``key``, like ``deploy.docker.ports``."""
@@ -210,7 +213,7 @@ class Draft(QObject):
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml; the server stays."""
-        path = path.absolute()
+        path = self._opened = path.absolute()
         file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
         self._proposals, self._proposed_for = {}, None
         self.profile_path = None
@@ -265,6 +268,9 @@ class Draft(QObject):
 
     def inspect(self) -> None:
         """Look at the project's folder."""
+        if self.reading.error is not None:
+            self.open(self._opened)
+            return
         request, go_folder = self.request, self.settings.go_folder
         self.inspection.start(lambda _emit, cancel: jobs.inspect(request, go_folder, cancel))
 
@@ -384,7 +390,7 @@ class Draft(QObject):
 
     def _go_on(self) -> None:
         """Start whatever is due: what it needs is there, and it was neither done nor tried."""
-        if self.reading.running:
+        if self.reading.running or self.reading.error is not None:
             return
         if self._idle(self.inspection) and self.request.project.path != Path():
             self.inspect()

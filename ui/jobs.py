@@ -109,7 +109,7 @@ def read_answers(file: Path, folder: Path, remembered: str) -> Answers | None:
     from app.profile import load, loads
 
     if file.is_file():
-        return Answers(load(file), file)
+        return Answers(load(file, complete=False), file)
     if not remembered:
         return None
     try:

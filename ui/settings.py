@@ -85,9 +85,9 @@ class Settings:
         self._targets = (target, *others)[:RECENT]
         self._write()
 
-    def remember_go_folder(self, folder: Path) -> None:
-        """Keep the folder with Go that the user named."""
-        self._go_folder = str(folder)
+    def remember_go_folder(self, folder: Path | None) -> None:
+        """Keep the folder with Go that the user named; None looks in the usual places again."""
+        self._go_folder = str(folder) if folder else ""
         self._write()
 
     def _read(self) -> None:

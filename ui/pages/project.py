@@ -58,7 +58,7 @@ class ProjectPage(Page):
         card.body.addWidget(self._folder)
         self.body.addWidget(card)
         self.notice.buttons.addWidget(self._add_go())
-        self.notice.buttons.addWidget(self._add_again())
+        self.notice.buttons.addWidget(button(_("Look &again"), draft.inspect, "refresh"))
         self.notice.buttons.addStretch(1)
         self.body.addWidget(self._add_looking())
         self.body.addWidget(self._add_recent())
@@ -85,10 +85,6 @@ class ProjectPage(Page):
     def _add_go(self) -> QWidget:
         self._go = button(_("Choose the folder with &Go…"), self._browse_go, "folder")
         return self._go
-
-    def _add_again(self) -> QWidget:
-        self._again = button(_("Look &again"), self.draft.inspect, "refresh")
-        return self._again
 
     def _add_looking(self) -> QWidget:
         self._looking = QWidget()
@@ -145,7 +141,6 @@ class ProjectPage(Page):
             return
         self.notice.say_error(error)
         self._go.setVisible(isinstance(error, ToolchainError))
-        self._again.setVisible(not isinstance(error, ProfileError))
 
     def _show_recent_list(self, wanted: bool) -> None:
         projects = [each.path for each in self.draft.settings.projects]

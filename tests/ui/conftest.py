@@ -1,0 +1,52 @@
+"""Fixtures of the window's tests: real projects in folders of their own, a draft, real waiting."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.credentials import KnownHosts
+from ui.draft import Draft
+from ui.settings import Settings
+from ui.task import Task
+
+PROJECTS = Path(__file__).parent.parent / "projects"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what copies one of tests/projects into a folder that a test may change."""
+
+    def copy(name: str, folder: str = "") -> Path:
+        return Path(shutil.copytree(PROJECTS / name, tmp_path / "projects" / (folder or name)))
+
+    return copy
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return settings in a file of this test."""
+    return Settings(tmp_path / "window.json")
+
+
+@pytest.fixture
+def draft(qtbot: QtBot, settings: Settings, tmp_path: Path) -> Iterator[Draft]:
+    """Return an empty draft; afterwards its threads are gone."""
+    made = Draft(settings, KnownHosts(tmp_path / "known_hosts", ()))
+    yield made
+    made.close()
+    end = time.monotonic() + 20
+    while any(task.workers for task in made.findChildren(Task)):
+        assert time.monotonic() < end, "a thread of the draft does not end"
+        qtbot.wait(20)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pass over what the offscreen platform says about every window whose contents change."""
+    for item in items:
+        item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints", extend=True))

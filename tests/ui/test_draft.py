@@ -1,0 +1,229 @@
+"""The draft with real projects: what is found out, proposed, built, and dropped again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.image import Image
+from app.request import DeployRequest
+from app.transport import Secret
+from tests.memory_keyring import MemoryKeyring
+from ui.draft import THIS_COMPUTER, Draft
+from ui.jobs import Found
+from ui.proposals import accept, service_name, value_of, with_value
+from ui.settings import Settings
+from ui.task import TaskState
+
+WAIT = 60_000
+Copy = Callable[..., Path]
+
+
+def opened(qtbot: QtBot, draft: Draft, path: Path) -> None:
+    draft.open(path)
+    qtbot.waitUntil(lambda: draft.project is not None, timeout=WAIT)
+
+
+def built(qtbot: QtBot, draft: Draft) -> Image:
+    done = (TaskState.DONE, TaskState.FAILED)
+    qtbot.waitUntil(lambda: draft.building.state in done, timeout=WAIT)
+    assert draft.building.error is None
+    package = draft.package
+    assert isinstance(package, Image)
+    return package
+
+
+def texts(draft: Draft) -> list[str]:
+    return [problem.text for problem in draft.problems() if problem.blocking]
+
+
+def test_a_folder_becomes_answers_and_is_built_by_itself(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    assert [problem.field for problem in draft.problems()][:2] == ["name", "project.path"]
+    opened(qtbot, draft, project("good"))
+    request = draft.request
+    assert request.name == "good"
+    assert request.build.stamp == "main.version"
+    assert request.deploy.docker.ports == ("8080:8080",)
+    assert request.deploy.health.tcp == 8080
+    image = built(qtbot, draft)
+    assert image.artifact.platform == "linux/amd64"
+    assert image.artifact.path.is_file()
+    assert texts(draft) == ["Choose a server."]
+    assert draft.settings.projects[0].path == request.project.path
+
+
+def test_only_what_an_answer_touches_is_dropped(qtbot: QtBot, draft: Draft, project: Copy) -> None:
+    opened(qtbot, draft, project("good"))
+    first = built(qtbot, draft)
+    draft.set("deploy.args", ("-x",))
+    assert draft.package is first
+    draft.set("build.version", "v9")
+    assert draft.package is None
+    assert draft.project is not None
+    assert built(qtbot, draft).version == "v9"
+    draft.set("build.tags", ("other",))
+    assert draft.project is None
+
+
+def test_of_two_folders_only_the_last_is_ever_reported(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    first, second = project("modules"), project("good")
+    seen: list[Path] = []
+
+    def note() -> None:
+        if draft.project is not None:
+            seen.append(draft.project.path)
+
+    draft.changed.connect(note)
+    draft.open(first)
+    qtbot.waitUntil(lambda: draft.inspection.running, timeout=WAIT)
+    opened(qtbot, draft, second)
+    qtbot.waitUntil(lambda: len(draft.inspection.workers) == 0, timeout=WAIT)
+    assert set(seen) == {second}
+    assert draft.request.name == "good"
+
+
+def test_the_program_chosen_later_brings_its_own_proposals(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    opened(qtbot, draft, project("workspace"))
+    assert draft.request.name == ""
+    assert any(problem.field == "project.package" for problem in draft.problems())
+    draft.set("project.package", "./api/cmd/admin")
+    qtbot.waitUntil(lambda: draft.request.name == "admin", timeout=WAIT)
+    draft.set("name", "mine")
+    draft.set("project.package", "./api/cmd/public")
+    qtbot.waitUntil(lambda: draft.package is not None, timeout=WAIT)
+    assert draft.request.name == "mine"
+
+
+def test_answers_come_back_with_the_project(
+    qtbot: QtBot, draft: Draft, project: Copy, settings: Settings
+) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    draft.update(
+        replace(with_value(draft.request, "deploy.env", {"PORT": "9000"}), targets=(THIS_COMPUTER,))
+    )
+    draft.set("deploy.docker.ports", ())
+    draft.remember_answers()
+    again = Draft(settings)
+    opened(qtbot, again, folder)
+    qtbot.waitUntil(lambda: not again.reading.running, timeout=WAIT)
+    assert again.request.deploy.env == {"PORT": "9000"}
+    assert again.request.deploy.docker.ports == ()
+    assert again.request.targets == (THIS_COMPUTER,)
+    again.close()
+
+
+def test_a_profile_in_the_folder_is_taken_and_a_broken_one_is_named(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    folder = project("good")
+    file = folder / "slipway.toml"
+    file.write_text('name = "team"\n[project]\npath = "."\n[deploy]\nkind = "docker"\nkeep = 3\n')
+    opened(qtbot, draft, folder)
+    assert (draft.request.name, draft.request.deploy.keep) == ("team", 3)
+    assert draft.profile_path == file
+    assert draft.request.deploy.docker.ports == ()
+    file.write_text('name = "team"\n[deploy]\nkeeep = 3\n')
+    draft.open(folder)
+    qtbot.waitUntil(lambda: draft.reading.state is TaskState.FAILED, timeout=WAIT)
+    assert any("keeep" in text for text in texts(draft))
+
+
+def test_a_server_of_another_platform_is_built_for_again(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    opened(qtbot, draft, project("good"))
+    first = built(qtbot, draft)
+    draft.set("targets", (THIS_COMPUTER,))
+    qtbot.waitUntil(lambda: draft.facts is not None, timeout=WAIT)
+    assert draft.package is first
+    found: Found = draft.connecting.result
+    draft.connecting.settle(Found(found.transport, replace(found.facts, arch="arm64")))
+    assert draft.package is None
+    assert (draft.platform, draft.platform_known) == ("linux/arm64", True)
+    qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
+    draft.stop_build()
+
+
+def test_a_plan_is_made_from_the_source_as_it_is_now(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    draft.set("deploy.kind", "process")
+    draft.set("targets", (THIS_COMPUTER,))
+    qtbot.waitUntil(lambda: draft.package is not None and draft.facts is not None, timeout=WAIT)
+    draft.make_plan()
+    qtbot.waitUntil(lambda: draft.plan is not None, timeout=WAIT)
+    plan, package = draft.plan, draft.package
+    assert plan is not None
+    assert plan.rows
+    draft.set("deploy.args", ("-v",))
+    assert draft.plan is None
+    main = folder / "main.go"
+    main.write_text(main.read_text().replace('"ok"', '"fine"'))
+    assert draft.package is package
+    draft.make_plan()
+    qtbot.waitUntil(lambda: draft.plan is not None, timeout=WAIT)
+    assert draft.package is not package
+    assert draft.plan is not None
+    assert draft.plan.package == draft.package
+
+
+def test_a_stopped_build_stays_stopped_until_an_answer_changes(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    opened(qtbot, draft, project("good"))
+    qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
+    draft.stop_build()
+    assert any("stopped" in text for text in texts(draft))
+    qtbot.wait(900)
+    assert draft.building.state is TaskState.FAILED
+    draft.set("build.ldflags", "-s")
+    built(qtbot, draft)
+
+
+def test_a_secret_needs_a_value_and_the_keyring_keeps_it(
+    qtbot: QtBot, draft: Draft, project: Copy, settings: Settings, memory_keyring: MemoryKeyring
+) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    assert "DB_PASSWORD has no value yet." in texts(draft)
+    draft.set_secret("DB_PASSWORD", Secret("s3cret"), keep=True)
+    assert "DB_PASSWORD has no value yet." not in texts(draft)
+    qtbot.waitUntil(lambda: draft.keeping.state is TaskState.DONE, timeout=WAIT)
+    draft.remember_answers()
+    assert "s3cret" not in settings.path.read_text(encoding="utf-8")
+    again = Draft(settings)
+    opened(qtbot, again, folder)
+    qtbot.waitUntil(lambda: bool(again.secrets), timeout=WAIT)
+    assert again.secrets["DB_PASSWORD"].reveal() == "s3cret"
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Hello_World", "hello-world"), ("9lives", "lives"), ("中文", ""), ("a" * 80, "a" * 63)],
+)
+def test_service_names(text: str, name: str) -> None:
+    assert service_name(text) == name
+
+
+def test_proposals_never_touch_what_the_user_answered() -> None:
+    former, new = {"name": "old", "deploy.keep": 5}, {"name": "new", "deploy.keep": 7}
+    request = DeployRequest(name="old")
+    assert accept(request, new, former).name == "new"
+    assert accept(replace(request, name="mine"), new, former).name == "mine"
+    assert value_of(accept(request, new, former), "deploy.keep") == 7
+    assert with_value(request, "deploy.docker.stop-timeout", 3.0).deploy.docker.stop_timeout == 3.0
