@@ -1,0 +1,223 @@
+"""The Server page without a server: addresses, this computer, failures, and its dialogs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.docker_facts import Container
+from app.errors import UntrustedHost
+from app.releases import Entry, Interrupted
+from app.request import DeployRequest, Target
+from app.transport import Secret
+from ui.adoption import adopted, adopted_secrets
+from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
+from ui.draft import THIS_COMPUTER, Draft
+from ui.jobs import ssh_hosts
+from ui.pages.server import ServerPage, interrupted_words
+from ui.settings import Settings
+from ui.task import TaskState
+
+WAIT = 30_000
+Copy = Callable[..., Path]
+KEY = "SHA256:" + "a" * 43
+
+
+@pytest.fixture
+def page(qtbot: QtBot, draft: Draft) -> ServerPage:
+    draft.set("name", "hello")
+    made = ServerPage(draft)
+    qtbot.addWidget(made)
+    made.resize(860, 900)
+    made.show()
+    made.enter()
+    return made
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def untrusted(*expected: str) -> UntrustedHost:
+    return UntrustedHost(
+        "web1 is not known yet",
+        host="web1",
+        port=22,
+        key_type="ssh-ed25519",
+        key_base64="AAAA",
+        fingerprint=KEY,
+        expected=expected,
+    )
+
+
+def button(page: object, text: str) -> QPushButton:
+    found = page.findChildren(QPushButton)  # type: ignore[attr-defined]
+    return next(each for each in found if each.text().replace("&", "") == text)
+
+
+def test_an_address_is_taken_apart_and_a_refusal_explained(
+    qtbot: QtBot, page: ServerPage, draft: Draft, closed_port: int
+) -> None:
+    assert "Choose a server." in page._test_field.problem
+    page._address.setFocus()
+    qtbot.keyClicks(page._address, f"deploy@127.0.0.1:{closed_port}")
+    qtbot.keyClick(page._address, Qt.Key.Key_Return)
+    assert draft.target == Target("127.0.0.1", port=closed_port, user="deploy")
+    assert draft.connecting.running
+    assert page._spinner.isVisible()
+    assert page.busy
+    qtbot.waitUntil(lambda: draft.connecting.state is TaskState.FAILED, timeout=WAIT)
+    assert "refuses connections" in page.notice.text
+    assert "sshd" in page.notice.text
+    assert not page._answer.isVisible()
+    assert any(problem.blocking for problem in page.problems())
+    page._user.setFocus()
+    qtbot.keyClicks(page._user, "x")
+    assert draft.connecting.state is TaskState.IDLE
+    assert page.notice.text == ""
+    assert "not been looked at" in page._test_field.problem
+
+
+def test_this_computer_is_looked_at_by_itself(
+    qtbot: QtBot, page: ServerPage, draft: Draft, settings: Settings
+) -> None:
+    draft.set("deploy.kind", "process")
+    assert not page._remote.isEnabled()
+    page._local.setFocus()
+    qtbot.keyClick(page._local, Qt.Key.Key_Space)
+    assert draft.request.targets == (THIS_COMPUTER,)
+    assert not page._address.isVisible()
+    qtbot.waitUntil(lambda: draft.facts is not None, timeout=WAIT)
+    facts = {name: words for name, words, _more in page._found._facts.facts}
+    assert facts["Runs now"] == "nothing yet"
+    assert facts["Releases"] == "none yet"
+    assert not any(problem.blocking for problem in page.problems())
+    assert settings.targets == (THIS_COMPUTER,)
+    assert page.note == "this computer"
+
+
+def test_recent_servers_fill_the_fields(
+    qtbot: QtBot, page: ServerPage, draft: Draft, settings: Settings
+) -> None:
+    known = Target("web1", port=2222, user="deploy", key="/keys/id")
+    settings.remember_target(known)
+    draft.changed.emit()
+    assert page._recent.isVisible()
+    assert "deploy@web1:2222" in page._names.stringList()
+    page._name_completed("deploy@web1:2222")
+    assert draft.target == known
+    assert page._target() == known
+
+
+def test_a_connection_under_way_can_be_stopped(
+    qtbot: QtBot, page: ServerPage, draft: Draft
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        draft.set("targets", (Target("127.0.0.1", port=silent.getsockname()[1], user="x"),))
+        qtbot.mouseClick(page._test_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(page._stop_button.isVisible, timeout=WAIT)
+        qtbot.mouseClick(page._stop_button, Qt.MouseButton.LeftButton)
+        assert "stopped" in page.notice.text
+        assert page._test_button.isVisible()
+
+
+def test_enter_and_escape_never_trust_an_unknown_key(qtbot: QtBot, page: ServerPage) -> None:
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_Escape):
+        dialog = HostKeyDialog(page, untrusted())
+        dialog.show()
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        assert focus.property("role") != "primary"
+        qtbot.keyClick(dialog, key)
+        assert not dialog.isVisible()
+        assert dialog.result() == HostKeyDialog.DialogCode.Rejected
+    dialog = HostKeyDialog(page, untrusted())
+    dialog.show()
+    qtbot.mouseClick(button(dialog, "Trust this key and connect"), Qt.MouseButton.LeftButton)
+    assert dialog.result() == HostKeyDialog.DialogCode.Accepted
+
+
+def test_a_changed_key_can_only_be_left_alone(qtbot: QtBot, page: ServerPage) -> None:
+    dialog = HostKeyDialog(page, untrusted("SHA256:old"))
+    dialog.show()
+    texts = [each.text() for each in dialog.findChildren(type(page._state))]
+    assert KEY in texts
+    assert "SHA256:old" in texts
+    assert [each.text() for each in dialog.findChildren(QPushButton)] == ["&Close"]
+
+
+def test_a_password_is_not_shown_and_remembered_only_on_request(
+    qtbot: QtBot, page: ServerPage
+) -> None:
+    dialog = password_dialog(page, Target("web1", user="deploy"), "password", "why")
+    dialog.show()
+    qtbot.keyClicks(dialog._edits[0], "hunter2")
+    assert dialog._edits[0].displayText() != "hunter2"
+    assert not dialog.remember
+    qtbot.keyClick(dialog._edits[0], Qt.Key.Key_Return)
+    assert dialog.result() == SecretsDialog.DialogCode.Accepted
+    assert dialog.secrets[0].reveal() == "hunter2"
+    assert "hunter2" not in repr(dialog.secrets)
+
+
+def test_names_of_the_ssh_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host web1 web2 *.lan !no\n  HostName 10.0.0.1\nhost=db\nHost *\n")
+    assert ssh_hosts(config) == ("web1", "web2", "db")
+    assert ssh_hosts(tmp_path / "none") == ()
+
+
+def test_settings_of_a_foreign_container_are_taken_over() -> None:
+    container = Container(
+        id="1",
+        name="hello",
+        image="acme/hello:1",
+        image_id="sha256:1",
+        running=True,
+        status="running",
+        started="",
+        restarts=0,
+        exit_code=0,
+        restart_policy="no",
+        auto_remove=False,
+        env={"PORT": Secret("80"), "DB_PASSWORD": Secret("s3cret")},
+        ports=("80:80",),
+        volumes=("/srv:/data",),
+        network="web",
+    )
+    request = adopted(DeployRequest(name="hello"), container)
+    assert request.deploy.docker.ports == ("80:80",)
+    assert request.deploy.docker.volumes == ("/srv:/data",)
+    assert request.deploy.docker.network == "web"
+    assert request.deploy.docker.restart == "unless-stopped"
+    assert request.deploy.env == {"PORT": "80"}
+    assert request.deploy.secrets == ("DB_PASSWORD",)
+    assert adopted_secrets(container)["DB_PASSWORD"].reveal() == "s3cret"
+    assert "s3cret" not in repr(request)
+
+
+def test_an_interrupted_run_says_what_is_done_and_what_is_not() -> None:
+    run = Interrupted(
+        "r",
+        "Deploy hello v2",
+        "rel",
+        "anna@desk",
+        ({}, {}, {}),
+        ("Load the image", "Stop the old one", "Start the new one"),
+        (Entry(0, {}, done=True), Entry(1, {})),
+    )
+    words = interrupted_words(run)
+    assert "Done: Load the image" in words
+    assert "perhaps done: Stop the old one" in words
+    assert "Not begun: Start the new one" in words
