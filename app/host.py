@@ -97,20 +97,27 @@ def probe(transport: Transport, request: DeployRequest, target: Target) -> HostF
 
 
 def _look(transport: Transport, request: DeployRequest, target: Target, *, sudo: bool) -> HostFacts:
-    root = wanted_root(request, is_root=sudo or transport.sudo == "root")
-    argv = ("sh", Script("facts.sh"), root, request.name, request.deploy.kind)
-    result = transport.run(Command(argv, sudo=sudo), timeout=60)
+    roots = wanted_roots(request, is_root=sudo or transport.sudo == "root")
+    root, *others = roots
+    command = Command(
+        ("sh", Script("facts.sh"), root, request.name, request.deploy.kind, *others), sudo=sudo
+    )
+    result = transport.run(command, timeout=60)
     wanted = not sudo and transport.sudo in ("ask", "password")
     return read_facts(result, request, target, sudo=sudo, sudo_wanted=wanted)
 
 
-def wanted_root(request: DeployRequest, *, is_root: bool) -> str:
-    """Return ``<root>/<name>``: what the user says, else /opt, else the account's own folder."""
+def wanted_roots(request: DeployRequest, *, is_root: bool) -> tuple[str, ...]:
+    """Return where ``<root>/<name>`` is: what the user says, else /opt, else the account's own.
+
+    Root also looks where an account without root's rights would have put it.
+    """
     if request.deploy.root:
-        return f"{request.deploy.root.rstrip('/')}/{request.name}"
+        return (f"{request.deploy.root.rstrip('/')}/{request.name}",)
     if request.deploy.kind == "process":
-        return f"{default_root()}/{request.name}"
-    return f"/opt/{request.name}" if is_root else f"~/.local/share/slipway/{request.name}"
+        return (f"{default_root()}/{request.name}",)
+    own = f"~/.local/share/slipway/{request.name}"
+    return (f"/opt/{request.name}", own) if is_root else (own,)
 
 
 def read_facts(

@@ -83,6 +83,7 @@ def same_release(old: Release, new: Release) -> bool:
     """Return whether two releases are the same artifact with the same settings."""
     return (
         old.kind == new.kind
+        and old.version == new.version
         and old.sha256 == new.sha256
         and old.args == new.args
         and old.env == new.env
@@ -92,7 +93,11 @@ def same_release(old: Release, new: Release) -> bool:
 
 
 def _comparable(release: Release) -> str:
-    return json.dumps(release.definition, sort_keys=True)
+    definition = dict(release.definition)
+    if "layers" in definition:
+        # the tag also changes with the commit that the image's labels name
+        definition.pop("image", None)
+    return json.dumps(definition, sort_keys=True)
 
 
 def describe(package: Package, release: str, request: DeployRequest) -> Release:

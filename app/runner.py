@@ -209,7 +209,7 @@ class Runner:
         ctx = self._context(0, CancelToken())
         first: SlipwayError | None = None
         if problem:
-            ctx.note(str(problem))
+            ctx.note(problem.title)
         ctx.note(_("putting back what was there before"))
         try:
             self._connected(lambda: self._journal.undoing(self._context(0, CancelToken())))

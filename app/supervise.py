@@ -73,10 +73,10 @@ def start(place: Path, release: str) -> int:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = status(place)
-        if found["state"] == "running":
+        if found["state"] in ("running", "waiting"):  # waiting: it ran, and ended at once
             print(json.dumps(found))
             return 0
-        if found["state"] in ("failed", "crashed"):
+        if found["state"] == "failed":
             break
         time.sleep(POLL_SECONDS)
     print(status(place).get("problem") or "the supervisor did not start", file=sys.stderr)

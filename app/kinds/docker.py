@@ -75,6 +75,8 @@ class DockerKind:
         docker = usable(facts)
         spec = make_spec(draft, docker)
         definition: dict[str, Any] = asdict(replace(spec, labels={}))
+        if isinstance(draft.package, Image):
+            definition["layers"] = [layer.digest for layer in draft.package.layers]
         record = replace(
             describe(draft.package, draft.release, request),
             definition=definition,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -237,7 +238,7 @@ class ProcessKind:
         record = replace(
             describe(artifact, draft.release, request),
             secrets=draft.prints,
-            definition={"binary": artifact.binary},
+            definition={"binary": artifact.binary, "files": _digests(artifact)},
         )
         gone = to_prune(request, facts, draft.release)
         serves = facts.process is not None and facts.process.running
@@ -285,6 +286,15 @@ class ProcessKind:
             ),
             cannot=(_("databases and files that the program wrote to"),),
         )
+
+
+def _digests(artifact: Artifact) -> dict[str, str]:
+    """Return the SHA-256 of each included file."""
+    found = {}
+    for item in artifact.included:
+        with item.source.open("rb") as file:
+            found[item.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def settings(release: Release) -> Mapping[str, str]:

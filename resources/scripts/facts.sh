@@ -1,10 +1,15 @@
 # Prints all that Slipway needs to know of a machine before it plans: sections "@@ name", then lines.
-# usage: facts.sh ROOT NAME KIND   ROOT may begin with ~/
-root=$1 name=$2 kind=$3
-case $root in "~/"*) root=$HOME/${root#"~/"} ;; esac
+# usage: facts.sh ROOT NAME KIND [OTHER]   paths may begin with ~/, the home of who logged in
+#   OTHER: where the records may lie instead, if a colleague without root's rights deployed first
+root=$1 name=$2 kind=$3 other=${4:-}
 LC_ALL=C
 export LC_ALL
 umask 077
+home=$(getent passwd "${SUDO_USER:-$(id -un)}" 2>/dev/null | cut -d: -f6)
+home=${home:-$HOME}
+case $root in "~/"*) root=$home/${root#"~/"} ;; esac
+case $other in "~/"*) other=$home/${other#"~/"} ;; esac
+if [ -n "$other" ] && [ ! -e "$root/state.json" ] && [ -e "$other/state.json" ]; then root=$other; fi
 section() { printf '\n@@ %s\n' "$1"; }
 
 section system
