@@ -1,0 +1,175 @@
+"""The Server page against a real host: its key, its password, its keyring, what runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.credentials import KnownHosts
+from tests.lab.hosts import LabHost
+from tests.memory_keyring import MemoryKeyring
+from ui.dialogs import HostKeyDialog, SecretsDialog
+from ui.draft import Draft
+from ui.pages.server import ServerPage
+from ui.settings import Settings
+from ui.task import Task, TaskState
+
+WAIT = 60_000
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
+
+
+@pytest.fixture
+def draft(qtbot: QtBot, tmp_path: Path) -> Iterator[Draft]:
+    made = Draft(Settings(tmp_path / "window.json"), KnownHosts(tmp_path / "known_hosts", ()))
+    made.set("name", "adopted")
+    yield made
+    made.close()
+    qtbot.waitUntil(lambda: not any(t.workers for t in made.findChildren(Task)), timeout=WAIT)
+
+
+@pytest.fixture
+def page(qtbot: QtBot, draft: Draft) -> ServerPage:
+    made = ServerPage(draft)
+    qtbot.addWidget(made)
+    made.resize(860, 1200)
+    made.show()
+    made.enter()
+    return made
+
+
+def press(qtbot: QtBot, parent: QWidget, text: str) -> None:
+    button = next(
+        each for each in parent.findChildren(QPushButton) if each.text().replace("&", "") == text
+    )
+    assert button.isVisible()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def enter_address(qtbot: QtBot, page: ServerPage, host: LabHost) -> None:
+    page._address.setFocus()
+    qtbot.keyClicks(page._address, f"{host.user}@{host.address}:{host.port}")
+    if host.key:
+        page._key.setFocus()
+        qtbot.keyClicks(page._key, host.key)
+    qtbot.keyClick(page._key, Qt.Key.Key_Return)
+
+
+def host_key_dialog(qtbot: QtBot, page: ServerPage) -> HostKeyDialog:
+    qtbot.waitUntil(lambda: isinstance(page._dialog, HostKeyDialog), timeout=WAIT)
+    assert isinstance(page._dialog, HostKeyDialog)
+    return page._dialog
+
+
+def password_dialog(qtbot: QtBot, page: ServerPage) -> SecretsDialog:
+    qtbot.waitUntil(lambda: isinstance(page._dialog, SecretsDialog), timeout=WAIT)
+    assert isinstance(page._dialog, SecretsDialog)
+    return page._dialog
+
+
+def found(qtbot: QtBot, draft: Draft) -> None:
+    ended = (TaskState.DONE, TaskState.FAILED)
+    qtbot.waitUntil(lambda: draft.connecting.state in ended, timeout=WAIT)
+    assert draft.connecting.error is None
+
+
+def test_from_a_stranger_to_a_remembered_server(
+    qtbot: QtBot,
+    page: ServerPage,
+    draft: Draft,
+    hosts: dict[str, LabHost],
+    memory_keyring: MemoryKeyring,
+) -> None:
+    host = hosts["bookworm-deploy"]
+    enter_address(qtbot, page, host)
+    first = host_key_dialog(qtbot, page)
+    assert first.error.fingerprint in host.host_keys.values()
+    qtbot.keyClick(first, Qt.Key.Key_Return)
+    assert draft.connecting.state is TaskState.FAILED
+    assert not draft.known_hosts.path.exists()
+    press(qtbot, page, "Compare the key…")
+    press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
+    wrong = password_dialog(qtbot, page)
+    qtbot.keyClicks(wrong._edits[0], "wrong")
+    qtbot.keyClick(wrong._edits[0], Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: page._dialog not in (None, wrong), timeout=WAIT)
+    right = password_dialog(qtbot, page)
+    right._edits[0].setText(host.password)
+    right._remember.setChecked(True)
+    qtbot.keyClick(right._edits[0], Qt.Key.Key_Return)
+    found(qtbot, draft)
+    assert draft.facts is not None
+    assert draft.facts.docker is not None
+    assert draft.facts.docker.version
+    assert draft.facts.sudo
+    assert host.password in memory_keyring.entries.values()
+    assert host.password not in draft.settings.path.read_text(encoding="utf-8")
+    facts = {name: words for name, words, _more in page._found._facts.facts}
+    assert "linux/amd64" in facts["System"]
+    assert "by sudo" in facts["Docker"]
+
+    again = Draft(draft.settings, draft.known_hosts)
+    again.set("name", "adopted")
+    again.set("targets", draft.settings.targets[:1])
+    again.test_connection()
+    found(qtbot, again)
+    assert again.facts is not None
+    again.close()
+
+
+def test_a_changed_key_blocks(
+    qtbot: QtBot, page: ServerPage, draft: Draft, hosts: dict[str, LabHost]
+) -> None:
+    host, other = hosts["bookworm-root"], hosts["trixie-root"]
+    lines = other.ssh("cat /etc/ssh/ssh_host_*_key.pub").stdout.splitlines()
+    draft.known_hosts.path.write_text(
+        "".join(f"[{host.address}]:{host.port} {line}\n" for line in lines)
+    )
+    enter_address(qtbot, page, host)
+    dialog = host_key_dialog(qtbot, page)
+    assert dialog.error.changed
+    assert [each.text() for each in dialog.findChildren(QPushButton)] == ["&Close"]
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    assert draft.facts is None
+    assert any(problem.blocking for problem in page.problems())
+    assert "has changed" in page.notice.text
+
+
+@pytest.fixture
+def foreign(hosts: dict[str, LabHost]) -> Iterator[LabHost]:
+    """Have a container that Slipway did not make, from an image that holds nothing."""
+    host = hosts["bookworm-root"]
+    host.root("tar -C / -c etc/hostname | docker import - nothing:1")
+    host.docker(
+        "create", "--name", "adopted", "-p", "127.0.0.1:18999:80", "-e", "PORT=80",
+        "-e", "DB_PASSWORD=s3cret", "-v", "/srv/adopted:/data", "nothing:1", "/server",
+    )  # fmt: skip
+    yield host
+    host.docker("rm", "-f", "adopted")
+    host.docker("rmi", "nothing:1")
+
+
+def test_a_foreign_container_is_shown_and_its_settings_taken_over(
+    qtbot: QtBot, page: ServerPage, draft: Draft, foreign: LabHost
+) -> None:
+    enter_address(qtbot, page, foreign)
+    press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
+    found(qtbot, draft)
+    assert page._found._adopt.isVisible()
+    facts = {name: words for name, words, _more in page._found._adopt_facts.facts}
+    assert facts["Image"] == "nothing:1"
+    assert facts["Ports"] == "127.0.0.1:18999:80"
+    assert facts["Volumes"] == "/srv/adopted:/data"
+    assert "DB_PASSWORD" in facts["Environment"]
+    assert "s3cret" not in str(facts)
+    press(qtbot, page, "Take these settings over")
+    deploy = draft.request.deploy
+    assert deploy.docker.ports == ("127.0.0.1:18999:80",)
+    assert deploy.env == {"PORT": "80"}
+    assert deploy.secrets == ("DB_PASSWORD",)
+    assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
+    assert draft.facts is not None
