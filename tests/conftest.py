@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipWatch(config), "slipway-skip-watch")
     if hasattr(config, "workerinput"):
         return  # a worker of pytest-xdist inherits all this
+    # A shell that starts us in the background has Ctrl-C ignored, for all our children too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _keep_go_caches()
     home = Path(tempfile.mkdtemp(prefix="slipway-home-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
