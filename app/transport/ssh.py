@@ -123,12 +123,9 @@ class SshTransport:
         path = PurePosixPath(dest)
         part = str(path.with_name(f".{path.name}.slipway-{secrets.token_hex(4)}.part"))
         reading = _Reading(source)
+        words = (part, str(reading.total), reading.sha256, dest, f"{mode:o}")
         try:
-            self._send_part(reading, dest, part, on_bytes, cancel, sudo)
-            if cancel is not None:
-                cancel.check()
-            place = _receive("place", part, dest, f"{mode:o}", sudo=sudo)
-            _check_received(self.run(place), dest)
+            self._send(reading, _receive("take", *words, sudo=sudo), on_bytes, cancel, dest)
         except ConnectionLost:
             raise
         except BaseException:
@@ -267,16 +264,14 @@ class SshTransport:
                 self.run(end, timeout=END_SECONDS)
         conversation.await_end(1.0)
 
-    def _send_part(
+    def _send(
         self,
         reading: _Reading,
-        dest: str,
-        part: str,
+        take: Command,
         on_bytes: OnBytes,
         cancel: CancelToken | None,
-        sudo: bool,
+        dest: str,
     ) -> None:
-        take = _receive("take", part, str(reading.total), sudo=sudo)
         output = Output(Mask(()), ignore_line)
         reported = -1
 
@@ -288,16 +283,7 @@ class SshTransport:
 
         code = self._converse(take, reading.pieces(), output, cancel, FOREVER, report)
         report()
-        result = output.result(take, code)
-        _check_received(result, dest)
-        if result.stdout.strip() != reading.sha256:
-            raise SlipwayError(
-                _("{dest} did not arrive as it was sent.").format(dest=dest),
-                _("Its SHA-256 is {there} there and {here} here.").format(
-                    there=result.stdout.strip(), here=reading.sha256
-                ),
-                _("Try again; if it happens twice, check the server's disk and memory."),
-            )
+        _check_received(output.result(take, code), dest)
 
 
 class _Reading:
@@ -305,20 +291,15 @@ class _Reading:
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._hash = hashlib.sha256()
-        self.total = source.stat().st_size
+        with source.open("rb") as file:
+            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self.total = file.tell()
         self.done = 0
-
-    @property
-    def sha256(self) -> str:
-        """The hash of what was read so far."""
-        return self._hash.hexdigest()
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the content."""
         with self._source.open("rb") as file:
             while piece := file.read(PIECE_BYTES):
-                self._hash.update(piece)
                 yield piece
                 self.done += len(piece)
 
@@ -331,6 +312,7 @@ def _check_received(result: CommandResult, dest: str) -> None:
     if result.exit_code == 0:
         return
     hints = {
+        65: _("Try again; if it happens twice, check the server's disk and memory."),
         66: _("Create the folder first."),
         69: _("Install sha256sum (coreutils), shasum or openssl on the server."),
         73: _("Choose another place, or give the user the right to write there."),

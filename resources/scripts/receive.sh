@@ -1,8 +1,6 @@
 # Takes a file from stdin, whole or not at all.
-# usage: receive.sh take PART BYTES       prints the SHA-256 of what arrived
-#        receive.sh place PART DEST MODE  gives it its name, in one step
-#        receive.sh drop PART
-# exit: 66 no such folder, 73 not writable or is a folder, 74 not all arrived, 69 nothing to hash with
+# usage: receive.sh take PART BYTES SHA256 DEST MODE   receive.sh drop PART
+# exit: 65 damaged, 66 no such folder, 73 not writable or is a folder, 74 not all arrived, 69 nothing to hash with
 LC_ALL=C
 export LC_ALL
 umask 077
@@ -26,17 +24,14 @@ take)
 	folder=$(dirname -- "$part")
 	[ -d "$folder" ] || { echo "no such folder: $folder" >&2; exit 66; }
 	[ -w "$folder" ] || { echo "not writable: $folder" >&2; exit 73; }
+	[ ! -d "$5" ] || { echo "is a folder: $5" >&2; exit 73; }
 	trap 'rm -f -- "$part"' EXIT
 	trap 'exit 130' HUP INT TERM
 	cat >"$part" || exit 74
 	[ "$(wc -c <"$part")" -eq "$3" ] || { echo "not all arrived" >&2; exit 74; }
 	sum=$(hash <"$part") || exit
-	printf '%s\n' "${sum%% *}" || exit 74
-	trap - EXIT
-	;;
-place)
-	[ ! -d "$3" ] || { echo "is a folder: $3" >&2; exit 73; }
-	chmod -- "$4" "$part" && mv -f -- "$part" "$3"
+	[ "${sum%% *}" = "$4" ] || { echo "its SHA-256 is ${sum%% *} there and $4 here" >&2; exit 65; }
+	chmod -- "$6" "$part" && mv -f -- "$part" "$5" || exit 73
 	;;
 drop)
 	rm -f -- "$part"

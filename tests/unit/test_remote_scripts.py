@@ -48,32 +48,39 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
 
 def test_receive(shell: Shell, tmp_path: Path) -> None:
     data, part, dest = os.urandom(100_000), tmp_path / "it's .part", tmp_path / "-dest 中文"
-    taken = shell.run("receive.sh", "take", str(part), str(len(data)), stdin=data)
+    digest = hashlib.sha256(data).hexdigest()
+    words = ("take", str(part), str(len(data)), digest, str(dest), "750")
+    taken = shell.run("receive.sh", *words, stdin=data)
     assert taken.returncode == 0, taken.stderr
-    assert taken.stdout.decode().strip() == hashlib.sha256(data).hexdigest()
-    assert part.stat().st_mode & 0o777 == 0o600
-    placed = shell.run("receive.sh", "place", str(part), str(dest), "750")
-    assert placed.returncode == 0, placed.stderr
     assert dest.read_bytes() == data
     assert dest.stat().st_mode & 0o777 == 0o750
     assert not part.exists()
 
 
-def test_receive_half(shell: Shell, tmp_path: Path) -> None:
-    part = tmp_path / "part"
-    assert shell.run("receive.sh", "take", str(part), "5", stdin=b"half").returncode == 74
-    assert not part.exists()
-    missing = tmp_path / "missing" / "part"
-    assert shell.run("receive.sh", "take", str(missing), "0").returncode == 66
+@pytest.mark.parametrize(
+    ("part", "dest", "size", "digest", "code"),
+    [
+        ("part", "dest", "5", hashlib.sha256(b"half").hexdigest(), 74),
+        ("part", "dest", "4", hashlib.sha256(b"full").hexdigest(), 65),
+        ("missing/part", "missing/dest", "4", hashlib.sha256(b"half").hexdigest(), 66),
+        ("part", "folder", "4", hashlib.sha256(b"half").hexdigest(), 73),
+    ],
+)
+def test_receive_nothing(
+    shell: Shell, tmp_path: Path, part: str, dest: str, size: str, digest: str, code: int
+) -> None:
+    place = tmp_path / "place"
+    (place / "folder").mkdir(parents=True)
+    words = ("take", str(place / part), size, digest, str(place / dest), "644")
+    taken = shell.run("receive.sh", *words, stdin=b"half")
+    assert taken.returncode == code
+    assert taken.stderr
+    assert [path.name for path in place.rglob("*")] == ["folder"]
 
 
-def test_place_into_a_folder(shell: Shell, tmp_path: Path) -> None:
+def test_drop(shell: Shell, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.touch()
-    (tmp_path / "folder").mkdir()
-    placed = shell.run("receive.sh", "place", str(part), str(tmp_path / "folder"), "644")
-    assert placed.returncode == 73
-    assert list((tmp_path / "folder").iterdir()) == []
     assert shell.run("receive.sh", "drop", str(part)).returncode == 0
     assert not part.exists()
 
