@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,15 @@ from ui.settings import Settings
 from ui.task import Task
 
 PROJECTS = Path(__file__).parent.parent / "projects"
+
+
+@pytest.fixture(autouse=True)
+def _collect_here() -> Iterator[None]:
+    """Collect garbage on this thread only, as the application does: see ui/garbage.py."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

@@ -401,6 +401,7 @@ class MethodPage(FormPage):
         )
         if dialog.exec():
             self.draft.set_registry_password(dialog.secrets[0], keep=dialog.remember)
+        dialog.deleteLater()
 
     def _inside_more(self, key: str) -> bool:
         fields = self._more.findChildren(Field)
@@ -593,11 +594,13 @@ class SecretsEditor(QWidget):
             names = (*self._draft.request.deploy.secrets, dialog.name)
             self._draft.set_secret(dialog.name, dialog.value, keep=dialog.keep)
             self._draft.set("deploy.secrets", names)
+        dialog.deleteLater()
 
     def _change_clicked(self) -> None:
         dialog = SecretValueDialog(self, self.sender().property("secret"), ())
         if dialog.exec():
             self._draft.set_secret(dialog.name, dialog.value, keep=dialog.keep)
+        dialog.deleteLater()
 
     def _remove_clicked(self) -> None:
         gone = self.sender().property("secret")

@@ -286,6 +286,7 @@ class ServerPage(Page):
 
     def _show_recent(self) -> None:
         menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for target in self._recent_targets():
             menu.addAction(str(target)).setData(target)
         menu.triggered.connect(self._recent_triggered)
