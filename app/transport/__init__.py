@@ -210,11 +210,9 @@ class Transport(Protocol):
 def shown_upload(dest: str, *, sudo: bool) -> tuple[Command, ...]:
     """Return what ``put`` runs over SSH, as Review shows it.
 
-    The part file's random name and the size are known only when it runs.
+    The part file's random name, the size and the SHA-256 are known only when it runs.
     """
     folder, _slash, name = dest.rpartition("/")
     part = f"{folder}/.{name}.slipway-….part"
-    return (
-        Command(("sh", Script("receive.sh"), "take", part, "…"), sudo=sudo),
-        Command(("sh", Script("receive.sh"), "place", part, dest, "644"), sudo=sudo),
-    )
+    words = ("sh", Script("receive.sh"), "take", part, "…", "…", dest, "644")
+    return (Command(words, sudo=sudo),)
