@@ -78,7 +78,7 @@ class SendImage(Deliver):
     def commands(self) -> tuple[Command, ...]:
         """Upload, load, prove, tidy up."""
         return (
-            *shown_upload(self.incoming, sudo=self.sudo),
+            shown_upload(self.incoming, sudo=self.sudo),
             self.cli.command("load", "--input", self.incoming),
             self.cli.command("create", "--pull", "never", "--name", self.proof, self.tag),
             self.cli.command("rm", "--force", self.proof),
@@ -214,7 +214,7 @@ class BuildImage(Deliver):
             "build", "--tag", self.tag, "--file", self.dockerfile, *labels, "-"
         )
         return (
-            *shown_upload(self.incoming, sudo=self.sudo),
+            shown_upload(self.incoming, sudo=self.sudo),
             replace(build, argv=("sh", Script("with_input.sh"), self.incoming, *build.argv)),
             Command(("rm", "-f", self.incoming), sudo=self.sudo),
         )

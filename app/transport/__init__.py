@@ -207,12 +207,11 @@ class Transport(Protocol):
         """End the connection; safe to call twice."""
 
 
-def shown_upload(dest: str, *, sudo: bool) -> tuple[Command, ...]:
+def shown_upload(dest: str, *, sudo: bool) -> Command:
     """Return what ``put`` runs over SSH, as Review shows it.
 
-    The part file's random name, the size and the SHA-256 are known only when it runs.
+    The part file's random name, size and SHA-256 are known only when it runs.
     """
     folder, _slash, name = dest.rpartition("/")
     part = f"{folder}/.{name}.slipway-….part"
-    words = ("sh", Script("receive.sh"), "take", part, "…", "…", dest, "644")
-    return (Command(words, sudo=sudo),)
+    return Command(("sh", Script("receive.sh"), "take", part, "…", "…", dest, "644"), sudo=sudo)
