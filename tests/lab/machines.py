@@ -327,7 +327,6 @@ class Lab:
             return engine.count("Version:") > 1 and _listens(self._ssh_address(system))
 
         self._wait(f"host {system.name}", ready, log="dockerd.log")
-        # Only now: while it boots, systemd-sysusers holds the lock on the passwords.
         accounts = "".join(
             f"{account.user}:{self._secret('deploy')}\n"
             for account in ACCOUNTS
