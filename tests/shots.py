@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ui.draft import Draft
     from ui.server_window import ServerWindow
-    from ui.windows import Windows
     from ui.wizard import Wizard
 
 ROOT = Path(__file__).parent.parent
@@ -171,7 +170,7 @@ class Photographer:
     def _windows(self) -> None:
         from ui.run_dialog import RunDialog
 
-        windows: Windows = self.wizard.findChildren(_windows_type())[0]
+        windows = self.wizard.windows
         windows.show_server()
         server: ServerWindow = windows.shown()[0]  # type: ignore[assignment]
         self.until(lambda: bool(server.log.shown))
@@ -232,12 +231,6 @@ class Photographer:
         loop = QEventLoop()
         QTimer.singleShot(round(seconds * 1000), loop.quit)
         loop.exec()
-
-
-def _windows_type() -> type[Windows]:
-    from ui.windows import Windows
-
-    return Windows
 
 
 def _as_git(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from app.i18n import _, use_language
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
+    from app.history import History
+    from ui.pages.page import Page
     from ui.wizard import Wizard
 
 
@@ -23,20 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["open"] and len(arguments) == 2 and not arguments[1].startswith("-"):
-        return _open_window(Path(arguments[1]))
+        return _run_window(Path(arguments[1]))
     if not arguments:
-        return _open_window(None)
+        return _run_window(None)
     if arguments[0] == "demo":
         from app.demo import sample_profile, window_wanted
 
         if window_wanted(arguments):
-            return _open_window(sample_profile())
+            return _run_window(sample_profile())
     from app.cli import main as command_line
 
     return command_line(arguments)
 
 
-def _open_window(path: Path | None) -> int:
+def _run_window(path: Path | None) -> int:
     use_language()
     if path is not None and not path.exists():
         sys.stderr.write(_("{path} does not exist.").format(path=path) + "\n")
@@ -45,17 +48,28 @@ def _open_window(path: Path | None) -> int:
         sys.stderr.write(_no_display_text() + "\n")
         return 2
     try:
-        from PySide6.QtWidgets import QApplication
+        application, window = open_window()
     except ImportError as problem:
+        if not (problem.name or "").startswith(("PySide6", "shiboken6")):
+            raise
         sys.stderr.write(_no_qt(problem) + "\n")
         return 2
+    if path is not None:
+        window.open(path)
+    return application.exec()
+
+
+def open_window() -> tuple[QApplication, Wizard]:
+    """Show the wizard; returns the application, whose event loop is still to be run."""
+    # GarbageCollector takes over; until then, imports make no garbage worth looking for
+    gc.disable()
+    from PySide6.QtWidgets import QApplication
+
     application = QApplication(sys.argv[:1])
     prepare(application)
     window = make_wizard()
-    if path is not None:
-        window.open(path)
     window.show()
-    return application.exec()
+    return application, window
 
 
 def prepare(application: QApplication) -> None:
@@ -64,6 +78,7 @@ def prepare(application: QApplication) -> None:
     from PySide6.QtGui import QIcon
 
     from ui.crash import CrashReporter
+    from ui.garbage import GarbageCollector
     from ui.theme import RESOURCES, theme
 
     application.setApplicationName("slipway")
@@ -75,33 +90,54 @@ def prepare(application: QApplication) -> None:
     if words.load(QLocale.system(), "qtbase", "_", folder):
         application.installTranslator(words)
     theme()
+    GarbageCollector(application)
     reporter = CrashReporter(application)
     sys.excepthook = reporter.report
     threading.excepthook = _thread_broke
 
 
 def make_wizard() -> Wizard:
-    """Return the wizard's window with all its pages, and the two windows beside it."""
-    from app.history import History
+    """Return the wizard's window with all its pages."""
     from ui.draft import Draft
-    from ui.pages.build import BuildPage
-    from ui.pages.method import MethodPage
-    from ui.pages.project import ProjectPage
-    from ui.pages.server import ServerPage
-    from ui.windows import Windows
-    from ui.wizard import Wizard
+    from ui.wizard import Slot, Wizard
 
     draft = Draft()
-    history = History()
-    windows = Windows(draft, history)
-    server = ServerPage(draft)
-    pages = (ProjectPage(draft), BuildPage(draft), MethodPage(draft), server)
-    wizard = Wizard(draft, pages, history, windows.shown)
-    server.take_back.connect(wizard.review.take_back)
-    server.finish.connect(wizard.review.finish)
-    wizard.show_history.connect(windows.show_history)
-    wizard.show_server.connect(windows.show_server)
-    windows.setParent(wizard)
+
+    def project() -> Page:
+        from ui.pages.project import ProjectPage
+
+        return ProjectPage(draft)
+
+    def build() -> Page:
+        from ui.pages.build import BuildPage
+
+        return BuildPage(draft)
+
+    def method() -> Page:
+        from ui.pages.method import MethodPage
+
+        return MethodPage(draft)
+
+    def server() -> Page:
+        from ui.pages.server import ServerPage
+
+        page = ServerPage(draft)
+        page.take_back.connect(wizard.take_back)
+        page.finish.connect(wizard.finish)
+        return page
+
+    def history() -> History:
+        from app.history import History
+
+        return History()
+
+    slots = (
+        Slot(_("Project"), project),
+        Slot(_("Build"), build),
+        Slot(_("Method"), method),
+        Slot(_("Server"), server),
+    )
+    wizard = Wizard(draft, slots, history)
     return wizard
 
 

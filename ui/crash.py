@@ -1,19 +1,15 @@
-"""What is shown when Slipway itself is broken: a report that can be passed on."""
+"""What becomes of exceptions nobody expected: a report that can be passed on."""
 
 from __future__ import annotations
 
 import sys
-import traceback
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBoxLayout
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
-from app.i18n import _
-from ui.report import crash_report
-from ui.theme import monospace
-from ui.widgets.basics import button, label
+if TYPE_CHECKING:
+    from ui.crash_dialog import CrashDialog
 
 
 class CrashReporter(QObject):
@@ -34,51 +30,48 @@ class CrashReporter(QObject):
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         """Take one exception; fits ``sys.excepthook``."""
+        import traceback
+
         if issubclass(kind, KeyboardInterrupt):
-            QGuiApplication.exit(130)
+            QCoreApplication.exit(130)
             return
         traceback.print_exception(kind, error, trace, file=sys.stderr)
         self._broke.emit(crash_report(kind, error, trace))
 
     def _show(self, report: str) -> None:
+        from ui.crash_dialog import CrashDialog
+
         if self.dialog is not None and self.dialog.isVisible():
             return
         self.dialog = CrashDialog(report)
         self.dialog.show()
 
 
-class CrashDialog(QDialog):
-    """Says that Slipway is at fault, and offers the report."""
+def environment_text() -> str:
+    """Return what Slipway runs on, in one line."""
+    import platform
 
-    def __init__(self, report: str) -> None:
-        super().__init__()
-        self.setWindowTitle(_("Slipway has a fault"))
-        self.resize(680, 420)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 20, 24, 20)
-        layout.setSpacing(12)
-        layout.addWidget(label(_("Something in Slipway itself went wrong"), "heading"))
-        words = _(
-            "This is our fault, not yours. What was under way may not be complete: look at Server "
-            "before you go on. The report below names places in the program, none of your data."
-        )
-        layout.addWidget(label(words))
-        self._text = QPlainTextEdit(report)
-        self._text.setReadOnly(True)
-        self._text.setTabChangesFocus(True)
-        self._text.setProperty("role", "code")
-        self._text.setFont(monospace())
-        self._text.setAccessibleName(_("Report"))
-        layout.addWidget(self._text, 1)
-        buttons = QDialogButtonBox()
-        buttons.addButton(
-            button(_("&Copy report"), self.copy, "copy"), QDialogButtonBox.ButtonRole.ActionRole
-        )
-        close = button(_("C&lose"), self.accept, role="primary")
-        buttons.addButton(close, QDialogButtonBox.ButtonRole.AcceptRole)
-        layout.addWidget(buttons)
-        close.setFocus()
+    from PySide6 import __version__ as pyside_version
 
-    def copy(self) -> None:
-        """Put the report on the clipboard."""
-        QGuiApplication.clipboard().setText(self._text.toPlainText())
+    python = platform.python_version()
+    return f"{platform.platform()} · Python {python} · PySide6 {pyside_version}"
+
+
+def crash_report(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> str:
+    """Return what is needed to find a bug.
+
+    The exception's own words are left out: they may quote what the user typed, secrets included;
+    places in the code never do.
+    """
+    import traceback
+
+    frames = traceback.extract_tb(trace)
+    places = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    cause = error.__cause__ or error.__context__ if error is not None else None
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    parts = [name, *places]
+    if cause is not None:
+        parts.append(f"after {type(cause).__module__}.{type(cause).__qualname__}")
+    return "\n".join([*parts, "", environment_text()]) + "\n"

@@ -11,6 +11,7 @@ from string import Template
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QStyleFactory, QWidget
+from shiboken6 import isValid
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
@@ -172,6 +173,9 @@ class Theme(QObject):
         self._application.setPalette(_palette(self.colours))
         self._application.setStyleSheet(_style_sheet(self.colours, self._application.font()))
         for target, (name, role, gap) in list(self._icons.items()):
+            if not isValid(target):  # Qt has deleted it, Python still holds its shell
+                del self._icons[target]
+                continue
             target.setIcon(self.icon(name, role, gap))
         self.changed.emit()
 
@@ -186,7 +190,7 @@ class Theme(QObject):
     def icon(self, name: str, role: str = "text", gap: int = 0) -> QIcon:
         """Return an icon in the colour of that role, greyed where disabled."""
         result = QIcon()
-        for size, ratio in ((16, 1.0), (16, 2.0), (20, 1.0), (20, 2.0), (24, 2.0)):
+        for size, ratio in ((16, 1.0), (16, 2.0)):
             for mode, colour in (
                 (QIcon.Mode.Normal, self.colour_name(role)),
                 (QIcon.Mode.Disabled, self.colours.disabled),

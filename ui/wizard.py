@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -20,57 +22,64 @@ from PySide6.QtWidgets import (
 )
 
 from app.errors import SlipwayError
-from app.history import History
 from app.i18n import _
-from app.layout import package_version
 from ui.draft import Draft
 from ui.jobs import Visit
-from ui.pages.deploy import DeployPage
 from ui.pages.page import Page
-from ui.pages.review import ReviewPage
-from ui.run import Access, Task, plan_task, recover_task, resume_task
 from ui.theme import theme
 from ui.widgets.basics import button, label
-from ui.widgets.question import Question, ask, tell_error
 from ui.widgets.side_bar import Entry, SideBar
 
+if TYPE_CHECKING:
+    from app.history import History
+    from ui.pages.deploy import DeployPage
+    from ui.pages.review import ReviewPage
+    from ui.run import Access, Task
+    from ui.widgets.question import Question
+    from ui.windows import Windows
+
+# What the first page does not need is imported and made after it shows: a window that is there at
+# once is worth imports inside functions.
+
 CONTENT_WIDTH = 860
+AHEAD = 40  # milliseconds between the pages that are made ahead: the first one is painted before
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A page's place in the wizard: its title, and how it is made once it is needed."""
+
+    title: str
+    make: Callable[[], Page]
 
 
 class Wizard(QMainWindow):
-    """Leads through ``pages``, then Review and Deploy; forward only while nothing is missing.
+    """Leads through ``slots``, then Review and Deploy; forward only while nothing is missing.
 
-    Review is the commit page: from Deploy there is no way back while a run is on.
-    ``show_history`` and ``show_server`` are emitted for the two other windows; ``other_windows``
-    returns those that are open.
+    Review is the commit page: from Deploy there is no way back while a run is on. Only the first
+    page is made at once, the others as soon as the window shows and nothing else is to do.
     """
 
     page_changed = Signal(int)
-    show_history = Signal()
-    show_server = Signal()
 
-    def __init__(
-        self,
-        draft: Draft,
-        pages: Sequence[Page],
-        history: History,
-        other_windows: Callable[[], Sequence[QWidget]] = tuple,
-    ) -> None:
+    def __init__(self, draft: Draft, slots: Sequence[Slot], history: Callable[[], History]) -> None:
         super().__init__()
         self.draft = draft
-        self.history = history
-        self._other_windows = other_windows
-        self.review = ReviewPage(draft)
-        self.deploy = DeployPage(draft)
-        self.pages: tuple[Page, ...] = (*pages, self.review, self.deploy)
+        self._make_history = history
+        self._history: History | None = None
+        self._windows: Windows | None = None
+        commit = (Slot(_("Review"), self._make_review), Slot(_("Deploy"), self._make_deploy))
+        self._slots = (*slots, *commit)
+        self._pages: dict[int, Page] = {}
+        self._frames: dict[int, QWidget] = {}
         self.index = 0
         self._closing = False
-        self.side_bar = SideBar(tuple(page.title for page in self.pages))
+        self.side_bar = SideBar(tuple(slot.title for slot in self._slots))
         self.side_bar.chosen.connect(self.go_to)
         self._stack = QStackedWidget()
-        self._frames = [_frame(page) for page in self.pages]
-        for frame in self._frames:
-            self._stack.addWidget(frame)
+        self._ahead = QTimer(self)
+        self._ahead.setInterval(AHEAD)
+        self._ahead.timeout.connect(self._make_next)
         self.setCentralWidget(self._lay_out())
         self._make_menus()
         self.setWindowTitle("Slipway")
@@ -78,20 +87,106 @@ class Wizard(QMainWindow):
         self.setMinimumSize(900, 600)
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
-        self._connect()
+        draft.changed.connect(self.refresh)
+        self._stack.setCurrentWidget(self._frame_of(0))
         self.page.enter()
         self.refresh()
         self.page.focus_first()
 
-    def _connect(self) -> None:
-        self.draft.changed.connect(self.refresh)
-        for page in self.pages:
+    # Pages, made when they are needed
+
+    def page_at(self, index: int) -> Page:
+        """Return a page, made at the first call."""
+        page = self._pages.get(index)
+        if page is None:
+            page = self._pages[index] = self._slots[index].make()
             page.changed.connect(self.refresh)
-        self.review.take_back.connect(self._take_back)
-        self.review.finish.connect(self._finish)
-        self.deploy.show_server.connect(self.show_server)
-        self.deploy.start_over.connect(self._start_over)
-        self.deploy.idle.connect(self._run_over)
+            self._frames[index] = _frame(page)
+            self._stack.addWidget(self._frames[index])
+        return page
+
+    def _frame_of(self, index: int) -> QWidget:
+        self.page_at(index)
+        return self._frames[index]
+
+    def _make_next(self) -> None:
+        """Make one page that is still missing."""
+        missing = [index for index in range(len(self._slots)) if index not in self._pages]
+        if missing:
+            self.page_at(missing[0])
+        else:
+            self._ahead.stop()
+        self.refresh()
+
+    def _make_review(self) -> ReviewPage:
+        from ui.pages.review import ReviewPage
+
+        page = ReviewPage(self.draft)
+        page.take_back.connect(self.take_back)
+        page.finish.connect(self.finish)
+        return page
+
+    def _make_deploy(self) -> DeployPage:
+        from ui.pages.deploy import DeployPage
+
+        page = DeployPage(self.draft)
+        page.show_server.connect(self.show_server)
+        page.start_over.connect(self._start_over)
+        page.idle.connect(self._run_over)
+        return page
+
+    @property
+    def review(self) -> ReviewPage:
+        """The page before the last."""
+        from ui.pages.review import ReviewPage
+
+        page = self.page_at(self.last - 1)
+        if not isinstance(page, ReviewPage):
+            raise TypeError(page)
+        return page
+
+    @property
+    def deploy(self) -> DeployPage:
+        """The last page."""
+        from ui.pages.deploy import DeployPage
+
+        page = self.page_at(self.last)
+        if not isinstance(page, DeployPage):
+            raise TypeError(page)
+        return page
+
+    @property
+    def deploying(self) -> bool:
+        """Whether a run is on."""
+        return self.last in self._pages and self._pages[self.last].busy
+
+    @property
+    def history(self) -> History:
+        """The runs of this desktop."""
+        if self._history is None:
+            self._history = self._make_history()
+        return self._history
+
+    @property
+    def windows(self) -> Windows:
+        """The windows beside this one."""
+        if self._windows is None:
+            from ui.windows import Windows
+
+            self._windows = Windows(self.draft, self.history)
+        return self._windows
+
+    def show_history(self) -> None:
+        """Show the runs of this desktop."""
+        self.windows.show_history()
+
+    def show_server(self) -> None:
+        """Show what runs on the draft's server."""
+        self.windows.show_server()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ahead.start()
 
     # What it looks like
 
@@ -135,11 +230,9 @@ class Wizard(QMainWindow):
         file.addSeparator()
         self._add_action(file, _("&Quit"), "", self.close, standard.Quit)
         view = self.menuBar().addMenu(_("&View"))
-        self._add_action(
-            view, _("&History…"), "history", self.show_history.emit, QKeySequence("Ctrl+H")
-        )
+        self._add_action(view, _("&History…"), "history", self.show_history, QKeySequence("Ctrl+H"))
         self._server_action = self._add_action(
-            view, _("&Server…"), "server", self.show_server.emit, QKeySequence("Ctrl+R")
+            view, _("&Server…"), "server", self.show_server, QKeySequence("Ctrl+R")
         )
 
     def _add_action(
@@ -163,16 +256,17 @@ class Wizard(QMainWindow):
     @property
     def page(self) -> Page:
         """The page that shows."""
-        return self.pages[self.index]
+        return self.page_at(self.index)
 
     @property
     def last(self) -> int:
         """The index of the last page, Deploy."""
-        return len(self.pages) - 1
+        return len(self._slots) - 1
 
     def complete(self, index: int) -> bool:
         """Return whether nothing is missing on a page."""
-        return not any(problem.blocking for problem in self.pages[index].problems())
+        page = self._pages.get(index)
+        return page is not None and not any(problem.blocking for problem in page.problems())
 
     def reachable(self) -> int:
         """Return the index of the furthest page that may be shown without pressing Deploy."""
@@ -183,7 +277,7 @@ class Wizard(QMainWindow):
 
     def go_to(self, index: int) -> None:
         """Show a page, if the way there is open."""
-        if index != self.index and index <= self.reachable() and not self.deploy.busy:
+        if index != self.index and index <= self.reachable() and not self.deploying:
             self._show(index)
 
     def back(self) -> None:
@@ -195,7 +289,7 @@ class Wizard(QMainWindow):
         """Show the next page; from Review this starts the deployment."""
         if self.index == self.last or not self.complete(self.index):
             return
-        if self.page is self.review:
+        if self.index == self.last - 1:
             self._deploy()
         else:
             self._show(self.index + 1)
@@ -203,8 +297,8 @@ class Wizard(QMainWindow):
     def _show(self, index: int) -> None:
         self.page.leave()
         self.index = index
-        self._stack.setCurrentIndex(index)
-        frame = self._frames[index]
+        frame = self._frame_of(index)
+        self._stack.setCurrentWidget(frame)
         if isinstance(frame, QScrollArea):
             frame.verticalScrollBar().setValue(0)
         self.page.enter()
@@ -215,27 +309,30 @@ class Wizard(QMainWindow):
     def refresh(self) -> None:
         """Show what is done, what is open, and whether one can go on."""
         reachable = self.reachable()
-        self.side_bar.show_entries(tuple(self._entry(i, reachable) for i in range(len(self.pages))))
-        deploying = self.page is self.deploy
-        self._bar.setVisible(not deploying)
+        self.side_bar.show_entries(
+            tuple(self._entry(i, reachable) for i in range(len(self._slots)))
+        )
+        self._bar.setVisible(self.index < self.last)
         self.back_button.setEnabled(self.index > 0)
-        self.next_button.setText(_("&Deploy") if self.page is self.review else _("&Next"))
+        self.next_button.setText(_("&Deploy") if self.index == self.last - 1 else _("&Next"))
         missing = [problem for problem in self.page.problems() if problem.blocking]
         self.next_button.setEnabled(not missing)
         self._reason.setText(missing[0].text if missing else "")
-        self._server_action.setEnabled(self.draft.target is not None and not self.deploy.busy)
+        self._server_action.setEnabled(self.draft.target is not None and not self.deploying)
         name = self.draft.request.name
         self.setWindowTitle(f"{name} – Slipway" if name else "Slipway")
 
     def _entry(self, index: int, reachable: int) -> Entry:
-        page = self.pages[index]
+        page = self._pages.get(index)
+        if page is None:
+            return Entry("locked")
         if index == self.index:
             return Entry("current", page.note, page.busy)
-        if self.deploy.busy:
+        if self.deploying:
             return Entry("passed", page.note)
         if index > reachable:
             return Entry("locked", page.note, page.busy)
-        reviewed = self.page is self.deploy
+        reviewed = self.index == self.last
         done = self.complete(index) if index < self.last - 1 else reviewed
         return Entry("done" if done else "open", page.note, page.busy)
 
@@ -243,6 +340,8 @@ class Wizard(QMainWindow):
 
     def access(self) -> Access:
         """Return the way to the draft's server."""
+        from ui.run import Access
+
         draft = self.draft
         if draft.target is None:
             raise RuntimeError("no server was named")
@@ -252,6 +351,9 @@ class Wizard(QMainWindow):
         return Access(visit, draft.transport)
 
     def _deploy(self) -> None:
+        from app.layout import package_version
+        from ui.run import plan_task
+
         plan = self.draft.plan
         if plan is None:
             return
@@ -268,12 +370,18 @@ class Wizard(QMainWindow):
             )
         )
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
+        """Undo the interrupted run that was found on the server."""
+        from ui.run import recover_task
+
         facts = self.draft.facts
         if facts is not None:
             self._run(recover_task(self.draft.request, facts, self.access(), self.history))
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Go on with the interrupted run that was found on the server."""
+        from ui.run import resume_task
+
         facts = self.draft.facts
         if facts is not None:
             self._run(
@@ -319,7 +427,7 @@ class Wizard(QMainWindow):
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml."""
-        if self.deploy.busy:
+        if self.deploying:
             return
         if self.index:
             self._show(0)
@@ -343,17 +451,19 @@ class Wizard(QMainWindow):
         try:
             self.draft.save(path)
         except SlipwayError as error:
+            from ui.widgets.question import tell_error
+
             tell_error(self, error)
 
     # The end
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.deploy.busy:
+        if self.deploying:
             event.ignore()
             if not self._closing:
                 self._ask_to_close()
             return
-        for window in self._other_windows():
+        for window in self._windows.shown() if self._windows else ():
             if not window.close():
                 event.ignore()
                 return
@@ -362,6 +472,8 @@ class Wizard(QMainWindow):
         event.accept()
 
     def _ask_to_close(self) -> Question:
+        from ui.widgets.question import ask
+
         run = self.deploy.run
         if run is not None and run.can_cancel:
             text = _("Slipway puts back what was there before, and closes as soon as that is done.")
@@ -382,7 +494,7 @@ class Wizard(QMainWindow):
 
     def _close_when_done(self) -> None:
         self._closing = True
-        if not self.deploy.busy:
+        if not self.deploying:
             self.close()
 
 
