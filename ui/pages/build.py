@@ -90,7 +90,7 @@ class BuildPage(FormPage):
         self._platform = ChoiceAnswer("build.platform", ())
         self._platform_field = Field("build.platform", _("&Platform"), self.tie(self._platform))
         version = TextAnswer("build.version", _("from git"), empty="auto")
-        self._version_field = Field("build.version", _("&Version"), self.tie(version))
+        self._version_field = Field("build.version", _("Ve&rsion"), self.tie(version))
         self._stamp = SuggestedAnswer("build.stamp", _("the version is not put in"))
         stamp = Field(
             "build.stamp",
@@ -131,7 +131,7 @@ class BuildPage(FormPage):
                 self.tie(FlagAnswer("build.cgo", _("Build with &cgo"))),
                 _("Needs a C compiler for the server's platform."),
             ),
-            Field("build.env", _("E&nvironment"), self.tie(PairsAnswer("build.env", env))),
+            Field("build.env", _("Environ&ment"), self.tie(PairsAnswer("build.env", env))),
         ):
             card.body.addWidget(field)
         more.body.addWidget(card)
@@ -273,7 +273,7 @@ class DiagnosticList(QWidget):
         self._list.itemClicked.connect(self._open)
         layout.addWidget(self._list)
         layout.addWidget(
-            button(_("&Copy messages"), self.copy, "copy", "quiet"),
+            button(_("Cop&y messages"), self.copy, "copy", "quiet"),
             0,
             Qt.AlignmentFlag.AlignLeft,
         )

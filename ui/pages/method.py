@@ -109,7 +109,7 @@ class MethodPage(FormPage):
         card.body.addWidget(
             Field(
                 "name",
-                _("&Name"),
+                _("Na&me"),
                 self.tie(name),
                 _("The container and its folder on the server are called so."),
             )
@@ -143,7 +143,7 @@ class MethodPage(FormPage):
             self._docker(
                 Field(
                     "deploy.docker.volumes",
-                    _("&Volumes"),
+                    _("Vo&lumes"),
                     self.tie(
                         RowsAnswer("deploy.docker.volumes", volumes, split_volume, join_colon)
                     ),
@@ -174,7 +174,7 @@ class MethodPage(FormPage):
         self._expect_field = Field("deploy.health.expect", _("&Expected status"), self.tie(expect))
         self._tcp_field = Field(
             "deploy.health.tcp",
-            _("&Port"),
+            _("Po&rt"),
             self.tie(NumberAnswer("deploy.health.tcp", 0, 65535, _("choose"))),
             _("As seen from the server itself."),
         )
@@ -211,11 +211,11 @@ class MethodPage(FormPage):
         for field in (
             Field(
                 "deploy.args",
-                _("A&rguments"),
+                _("Ar&guments"),
                 self.tie(RowsAnswer("deploy.args", args, as_row, one_column)),
                 _("One in each row, without quotes."),
             ),
-            Field("deploy.env", _("En&vironment"), self.tie(PairsAnswer("deploy.env", env))),
+            Field("deploy.env", _("Environmen&t"), self.tie(PairsAnswer("deploy.env", env))),
             Field(
                 "deploy.secrets",
                 _("Se&crets"),
@@ -251,7 +251,7 @@ class MethodPage(FormPage):
                 _("Rehearse"),
                 self.tie(
                     FlagAnswer(
-                        "deploy.docker.rehearse", _("&Try the new version before the switch")
+                        "deploy.docker.rehearse", _("Tr&y the new version before the switch")
                     )
                 ),
                 _("It runs beside the old one for a moment. Off, if two at once would hurt."),
@@ -279,7 +279,7 @@ class MethodPage(FormPage):
                 "deploy.docker.read-only",
                 _("Files"),
                 self.tie(
-                    FlagAnswer("deploy.docker.read-only", _("Write only to /tmp and the &volumes"))
+                    FlagAnswer("deploy.docker.read-only", _("Write only to /tmp and the vol&umes"))
                 ),
             ),
             Field(

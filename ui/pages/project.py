@@ -45,12 +45,12 @@ class ProjectPage(Page):
         self._path = QLineEdit()
         self._path.setPlaceholderText(_("Folder of the project, or a slipway.toml"))
         self._path.editingFinished.connect(self._path_typed)
-        browse = button(_("&Browse…"), self._browse, "folder")
+        browse = button(_("Bro&wse…"), self._browse, "folder")
         self._recent_button = button(_("&Recent"), self._show_recent, "history")
         card = Card()
         self._folder = Field(
             "project.path",
-            _("&Folder"),
+            _("F&older"),
             self._path,
             _("The folder with go.mod. You can also drop it anywhere on this page."),
             beside=(browse, self._recent_button),

@@ -59,8 +59,8 @@ class ServerPage(Page):
         self._dialog: Asking | None = None
         self._needs: What = "password"
         self._question: Question | None = None
-        self._answer = button(_("Enter the &password…"), self._ask_again, "key")
-        self._show_key = button(_("&Compare the key…"), self._ask_again, "key")
+        self._answer = button(_("Enter the passwor&d…"), self._ask_again, "key")
+        self._show_key = button(_("Co&mpare the key…"), self._ask_again, "key")
         self.notice.buttons.addWidget(self._answer)
         self.notice.buttons.addWidget(self._show_key)
         self.notice.buttons.addStretch(1)
@@ -230,7 +230,7 @@ class ServerPage(Page):
         self._stop_button.setVisible(running)
         self._test_button.setVisible(not running)
         again = self.draft.facts is not None or (target is not None and target == THIS_COMPUTER)
-        self._test_button.setText(_("Look &again") if again else _("Test &connection"))
+        self._test_button.setText(_("&Look again") if again else _("Test &connection"))
         self._test_button.setEnabled(target is not None and bool(target.address))
         words = _("Connecting to {target}…").format(target=self.note) if running else ""
         self._state.setText(words)
@@ -387,13 +387,13 @@ class FoundServer(QWidget):
         self._troubles.setSpacing(8)
         column.addLayout(self._troubles)
         self._notices: list[Notice] = []
-        self._sudo = button(_("Enter the sudo pass&word…"), ask_sudo, "key")
+        self._sudo = button(_("&Enter the sudo password…"), ask_sudo, "key")
         self._sudo.hide()
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
-            button(_("Roll &back…"), self.take_back.emit, "rollback")
+            button(_("R&oll back…"), self.take_back.emit, "rollback")
         )
-        self._finish = button(_("R&esume…"), self.finish.emit, "play")
+        self._finish = button(_("Resu&me…"), self.finish.emit, "play")
         self._interrupted.buttons.addWidget(self._finish)
         self._interrupted.buttons.addStretch(1)
         column.addWidget(self._interrupted)
@@ -411,7 +411,7 @@ class FoundServer(QWidget):
         self._adopt_facts = FactList()
         self._adopt.body.addWidget(self._adopt_facts)
         self._adopt.body.addWidget(
-            button(_("Ta&ke these settings over"), self._take_over, "copy"),
+            button(_("Take these settin&gs over"), self._take_over, "copy"),
             0,
             Qt.AlignmentFlag.AlignLeft,
         )

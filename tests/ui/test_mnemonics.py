@@ -1,0 +1,36 @@
+"""Alt and a letter reach one control only: an ambiguous letter activates none."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QAbstractButton, QLabel
+from pytestqt.qtbot import QtBot
+
+from ui.draft import Draft
+from ui.pages.build import BuildPage
+from ui.pages.method import MethodPage
+from ui.pages.page import Page
+from ui.pages.project import ProjectPage
+from ui.pages.server import ServerPage
+from ui.widgets.basics import Disclosure
+
+# Next and Back, the menus File and View.
+RESERVED = ("Alt+N", "Alt+B", "Alt+F", "Alt+V")
+# Never to be seen at the same time.
+APART = {"St&op", "R&oll back…", "Resu&me…", "Test &connection", "Co&mpare the key…"}
+
+
+@pytest.mark.parametrize("kind", [ProjectPage, BuildPage, MethodPage, ServerPage])
+def test_letters_are_not_given_twice(qtbot: QtBot, draft: Draft, kind: type[Page]) -> None:
+    page = kind(draft)
+    qtbot.addWidget(page)
+    for each in page.findChildren(Disclosure):
+        each.set_opened(True)
+    texts = [each.text() for each in page.findChildren(QAbstractButton)]
+    texts += [each.text() for each in page.findChildren(QLabel) if each.buddy()]
+    letters = [QKeySequence.mnemonic(text).toString() for text in texts if text not in APART]
+    counts = Counter([letter for letter in letters if letter] + list(RESERVED))
+    assert [letter for letter, count in counts.items() if count > 1] == []
