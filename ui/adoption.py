@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.request import DeployRequest
+from app.request import DeployRequest, HealthOptions
 from app.rules import LOOKS_SECRET
 from app.transport import Secret
 
@@ -32,8 +32,23 @@ def adopted(request: DeployRequest, container: Container) -> DeployRequest:
     kept = {name: value for name, value in deploy.env.items() if name not in secrets}
     return replace(
         request,
-        deploy=replace(deploy, docker=docker, env=kept | env, secrets=tuple(names)),
+        deploy=replace(
+            deploy,
+            docker=docker,
+            env=kept | env,
+            secrets=tuple(names),
+            health=_asking(deploy.health, container),
+        ),
     )
+
+
+def _asking(health: HealthOptions, container: Container) -> HealthOptions:
+    """Return the check by TCP with a port that the container publishes; others stay."""
+    outside = [port.rpartition(":")[0].rpartition(":")[2] for port in container.ports]
+    ports = [int(port) for port in outside if port.isdigit()]
+    if not health.tcp or not ports or health.tcp in ports:
+        return health
+    return replace(health, tcp=ports[0])
 
 
 def adopted_secrets(container: Container) -> dict[str, Secret]:

@@ -179,7 +179,7 @@ class Draft(QObject):
                 *self._build_problems(),
                 *self._secret_problems(),
                 *self._server_problems(),
-                *self.readiness(),
+                *map(_elsewhere, self.readiness()),
             )
         return self._problems
 
@@ -603,6 +603,14 @@ class Draft(QObject):
         """Remove what was built before; the last one is kept: a run may still be sending it."""
         while len(self._builds) > KEPT_BUILDS and self._builds[0] != newest:
             shutil.rmtree(self._builds.popleft(), ignore_errors=True)
+
+
+def _elsewhere(problem: Problem) -> Problem:
+    """Return what the server lacks as a doubt only: the page of its field must let one go on.
+
+    It blocks on the Server page, and what concerns runs there on Review.
+    """
+    return problem if problem.field == "run" else replace(problem, blocking=False)
 
 
 def likely_platform(request: DeployRequest) -> str:

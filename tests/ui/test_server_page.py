@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from app.transport import Secret
 from ui.adoption import adopted, adopted_secrets
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.draft import THIS_COMPUTER, Draft
-from ui.jobs import ssh_hosts
+from ui.jobs import Found, ssh_hosts
+from ui.pages.method import MethodPage
 from ui.pages.server import ServerPage, interrupted_words
+from ui.proposals import with_value
 from ui.settings import Settings
 from ui.task import TaskState
 
@@ -103,6 +106,22 @@ def test_this_computer_is_looked_at_by_itself(
     assert not any(problem.blocking for problem in page.problems())
     assert settings.targets == (THIS_COMPUTER,)
     assert page.note == "this computer"
+
+
+def test_what_the_server_lacks_blocks_here_and_warns_at_its_field(
+    qtbot: QtBot, page: ServerPage, draft: Draft
+) -> None:
+    method = MethodPage(draft)
+    qtbot.addWidget(method)
+    draft.set("deploy.kind", "process")
+    draft.set("targets", (THIS_COMPUTER,))
+    qtbot.waitUntil(lambda: draft.facts is not None, timeout=WAIT)
+    found: Found = draft.connecting.result
+    draft.connecting.settle(Found(found.transport, replace(found.facts, writable=False)))
+    assert [each.field for each in page.problems() if each.blocking] == ["deploy.root"]
+    assert "may not write" in page._found._notices[0].text
+    here = [each for each in method.problems() if each.field == "deploy.root"]
+    assert [each.blocking for each in here] == [False]
 
 
 def test_recent_servers_fill_the_fields(
@@ -196,7 +215,9 @@ def test_settings_of_a_foreign_container_are_taken_over() -> None:
         volumes=("/srv:/data",),
         network="web",
     )
-    request = adopted(DeployRequest(name="hello"), container)
+    before = with_value(DeployRequest(name="hello"), "deploy.health.tcp", 8080)
+    request = adopted(before, container)
+    assert request.deploy.health.tcp == 80
     assert request.deploy.docker.ports == ("80:80",)
     assert request.deploy.docker.volumes == ("/srv:/data",)
     assert request.deploy.docker.network == "web"

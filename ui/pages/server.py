@@ -93,9 +93,9 @@ class ServerPage(Page):
         return self.draft.connecting.running
 
     def problems(self) -> tuple[Problem, ...]:
-        here = super().problems()
-        lacking = (problem for problem in self.draft.readiness() if problem.field != "run")
-        return (*here, *(problem for problem in lacking if problem not in here))
+        lacking = tuple(each for each in self.draft.readiness() if each.field != "run")
+        said = {each.text for each in lacking}
+        return (*(each for each in super().problems() if each.text not in said), *lacking)
 
     # Address and account
 
