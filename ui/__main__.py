@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,10 @@ def open_window() -> tuple[QApplication, Wizard]:
     """Show the wizard; returns the application, whose event loop is still to be run."""
     # GarbageCollector takes over; until then, imports make no garbage worth looking for
     gc.disable()
+    # Once PySide6 is there it reads the source of every module that is imported.
+    import_module("app.credentials")
+    import_module("app.rules")
+    import_module("platformdirs")
     from PySide6.QtWidgets import QApplication
 
     application = QApplication(sys.argv[:1])

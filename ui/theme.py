@@ -206,13 +206,18 @@ class Theme(QObject):
         target.setIcon(self.icon(name, role, gap))
 
 
+_theme: Theme | None = None
+
+
 def theme() -> Theme:
     """Return the application's theme, made at the first call."""
-    application = QApplication.instance()
-    if not isinstance(application, QApplication):
-        raise TypeError("no QApplication yet")
-    found = application.findChild(Theme)
-    return found if found is not None else Theme(application)
+    global _theme
+    if _theme is None or not isValid(_theme):
+        application = QApplication.instance()
+        if not isinstance(application, QApplication):
+            raise TypeError("no QApplication yet")
+        _theme = Theme(application)
+    return _theme
 
 
 def set_role(widget: QWidget, role: str) -> None:
