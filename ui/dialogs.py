@@ -116,6 +116,16 @@ class HostKeyDialog(Asking):
         return cell
 
 
+class ConfirmDialog(Asking):
+    """Asks whether to do something that is not done lightly; Enter and Escape do not."""
+
+    def __init__(self, parent: QWidget, heading: str, words: str, consent: str) -> None:
+        super().__init__(parent, "warning", heading, words)
+        cancel = button(_("&Cancel"), self.reject)
+        self.add_answers(button(consent, self.accept, role="danger"), cancel, cancel)
+        cancel.setFocus()
+
+
 class SecretsDialog(Asking):
     """Asks for one or more secrets; ``remember`` is None where there is nothing to offer."""
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app.toolchain import Toolchain
 
 SETTLE = 500  # milliseconds without a change before background work starts
+CLOSE_SECONDS = 3.0
 KEPT_LINES = 5000
 KEPT_BUILDS = 2
 PROFILE = "slipway.toml"
@@ -73,8 +74,9 @@ class Draft(QObject):
         self.building = self._task(self._built)
         self.connecting = self._task(self._connected)
         self.planning = self._task(self._planned)
-        self.unlocking = self._task(self._secrets_read)
+        self.secrets_reading = self._task(self._secrets_read)
         self.keeping = self._task(self._tell)
+        self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
         self.connecting.drained.connect(self._take_questions)
@@ -330,6 +332,12 @@ class Draft(QObject):
         self.connecting.drop()
         self._settling.start()
 
+    def release_lock(self) -> None:
+        """Release the lock that a run which is gone has left, and look at the server again."""
+        found: Found | None = self.connecting.result
+        if found is not None:
+            self.unlocking.start(lambda _emit, _cancel: jobs.release_lock(found))
+
     def make_plan(self) -> None:
         """Make the plan from fresh facts as soon as the package and the server are there."""
         self._plan_wanted = True
@@ -344,11 +352,16 @@ class Draft(QObject):
         self.settings.remember_project(self.request.project.path, dumps(self.request))
 
     def close(self) -> None:
-        """Stop all background work, end the connection, remove what was built."""
+        """Stop all background work, end the connection, remove what was built.
+
+        Holds up the window until the build's processes are gone: nobody would end them later.
+        """
         self._settling.stop()
         for task in self.findChildren(Task):
             task.drop()
         self._disconnect()
+        for worker in (*self.inspection.workers, *self.building.workers):
+            worker.wait(CLOSE_SECONDS)
         while self._builds:
             shutil.rmtree(self._builds.popleft(), ignore_errors=True)
 
@@ -371,7 +384,7 @@ class Draft(QObject):
             (request.targets[:1], request.name, request.deploy.root, request.deploy.kind)
         )
         missing = tuple(name for name in request.deploy.secrets if name not in self._secrets)
-        self.unlocking.expect((request.name, missing))
+        self.secrets_reading.expect((request.name, missing))
         self.planning.drop()
 
     def _drop_package(self) -> None:
@@ -402,7 +415,7 @@ class Draft(QObject):
             self.start_build()
         if self._idle(self.connecting) and self._may_look():
             self.test_connection()
-        if self._idle(self.unlocking):
+        if self._idle(self.secrets_reading):
             self._read_secrets()
         if self._plan_wanted and self._idle(self.planning):
             self._plan()
@@ -428,7 +441,9 @@ class Draft(QObject):
         names = tuple(n for n in self.request.deploy.secrets if n not in self._secrets)
         store, service = self.passwords, self.request.name
         if names and service:
-            self.unlocking.start(lambda _emit, _cancel: jobs.read_secrets(store, service, names))
+            self.secrets_reading.start(
+                lambda _emit, _cancel: jobs.read_secrets(store, service, names)
+            )
 
     def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
@@ -519,8 +534,13 @@ class Draft(QObject):
         self._tell()
 
     def _secrets_read(self) -> None:
+        if self.secrets_reading.state is TaskState.DONE:
+            self._secrets = self.secrets_reading.result | self._secrets
+        self._tell()
+
+    def _unlocked(self) -> None:
         if self.unlocking.state is TaskState.DONE:
-            self._secrets = self.unlocking.result | self._secrets
+            self.look_again()
         self._tell()
 
     def _take_lines(self, lines: list[tuple[Stream, str]]) -> None:

@@ -308,6 +308,15 @@ class Visit:
                 self.passwords.set(self.target, what, value)
 
 
+def release_lock(found: Found) -> None:
+    """Release a lock whose holder is gone; raises LockHeld if another one took it meanwhile."""
+    from app.releases import Store, break_lock
+
+    lock = found.facts.records.lock
+    if lock is not None:
+        break_lock(found.transport, Store(found.facts.root, found.facts.sudo), lock)
+
+
 def _asks_password(prompts: Prompts) -> bool:
     """Return whether a server asks for nothing but the account's password."""
     words, seen = prompts[0] if len(prompts) == 1 else ("", True)

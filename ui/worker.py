@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, Queue
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
+from shiboken6 import isValid
 
 from app.errors import Cancelled, SlipwayError
 from app.transport import CancelToken
 
 PORTION = 500
 INTERVAL = 50  # milliseconds
+QUEUED = 5000  # a job that emits faster than the window can show has to wait
 
 Job = Callable[[Callable[[Any], None], CancelToken], Any]
 
@@ -28,7 +30,7 @@ class Worker(QObject):
     exception is a bug: it goes to ``sys.excepthook``, and only ``ended`` is emitted.
     """
 
-    drained = Signal(list)
+    drained = Signal(object)
     succeeded = Signal(object)
     failed = Signal(object)
     cancelled = Signal()
@@ -38,7 +40,8 @@ class Worker(QObject):
         super().__init__(parent)
         self._job = job
         self._token = CancelToken()
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._queue: Queue[Any] = Queue(QUEUED)
+        self._deserted = False
         self._result: Any = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="slipway-worker", daemon=True)
@@ -55,6 +58,11 @@ class Worker(QObject):
         """Ask the job to end; it ends with ``cancelled`` or as it would have."""
         self._token.cancel()
 
+    def wait(self, seconds: float) -> None:
+        """Hold up the calling thread until the job has ended, at most so long."""
+        self._deserted = True  # the GUI thread takes nothing while it waits
+        self._thread.join(seconds)
+
     @property
     def cancelling(self) -> bool:
         """Whether the job was asked to end."""
@@ -67,9 +75,17 @@ class Worker(QObject):
 
     def _work(self) -> None:
         try:
-            self._result = self._job(self._queue.put, self._token)
+            self._result = self._job(self._put, self._token)
         except BaseException as error:  # noqa: BLE001 - the GUI thread sorts it
             self._error = error
+
+    def _put(self, item: Any) -> None:
+        while not self._deserted and isValid(self):
+            try:
+                self._queue.put(item, timeout=0.2)
+            except Full:
+                continue
+            return
 
     def _drain(self) -> None:
         # Asked before the queue is emptied: what is put in between comes with the next portion.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.credentials import KnownHosts
 from tests.lab.hosts import LabHost
 from tests.memory_keyring import MemoryKeyring
-from ui.dialogs import HostKeyDialog, SecretsDialog
+from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog
 from ui.draft import Draft
 from ui.pages.server import ServerPage
 from ui.settings import Settings
@@ -173,3 +175,33 @@ def test_a_foreign_container_is_shown_and_its_settings_taken_over(
     assert deploy.secrets == ("DB_PASSWORD",)
     assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
     assert draft.facts is not None
+
+
+def test_a_lock_left_behind_is_released(
+    qtbot: QtBot, page: ServerPage, draft: Draft, hosts: dict[str, LabHost]
+) -> None:
+    host = hosts["bookworm-root"]
+    draft.set("name", "locked")
+    owner = json.dumps({"who": "anna@desk", "when": "today", "why": "Deploy", "run": "gone"})
+    lock = "/opt/locked/lock"
+    host.root(f"mkdir -p {lock} && echo {shlex.quote(owner)} > {lock}/owner.json")
+    try:
+        enter_address(qtbot, page, host)
+        press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
+        found(qtbot, draft)
+        assert "anna@desk" in page._found._locked.text
+
+        def consent() -> None:
+            dialog = QApplication.activeModalWidget()
+            assert isinstance(dialog, ConfirmDialog)
+            press(qtbot, dialog, "Release the lock")
+
+        QTimer.singleShot(100, consent)
+        press(qtbot, page, "Release the lock…")
+        qtbot.waitUntil(
+            lambda: draft.facts is not None and draft.facts.records.lock is None, timeout=WAIT
+        )
+        assert page._found._locked.text == ""
+        assert host.root(f"test -e {lock}", check=False).returncode == 1
+    finally:
+        host.root("rm -rf /opt/locked")

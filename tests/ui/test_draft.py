@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -227,3 +229,16 @@ def test_proposals_never_touch_what_the_user_answered() -> None:
     assert accept(replace(request, name="mine"), new, former).name == "mine"
     assert value_of(accept(request, new, former), "deploy.keep") == 7
     assert with_value(request, "deploy.docker.stop-timeout", 3.0).deploy.docker.stop_timeout == 3.0
+
+
+def test_closing_ends_the_build_and_leaves_nothing(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    opened(qtbot, draft, project("good"))
+    qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
+    folder = draft._builds[-1]
+    began = time.monotonic()
+    draft.close()
+    assert time.monotonic() - began < 4
+    assert [each.name for each in threading.enumerate() if each.name == "slipway-worker"] == []
+    assert not folder.exists()

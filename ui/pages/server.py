@@ -27,7 +27,14 @@ from app.errors import AuthError, Problem, SlipwayError, UntrustedHost
 from app.i18n import _, ngettext
 from app.request import Target
 from ui.adoption import adopted, adopted_secrets
-from ui.dialogs import Asking, HostKeyDialog, SecretsDialog, password_dialog, question_dialog
+from ui.dialogs import (
+    Asking,
+    ConfirmDialog,
+    HostKeyDialog,
+    SecretsDialog,
+    password_dialog,
+    question_dialog,
+)
 from ui.draft import THIS_COMPUTER, Draft
 from ui.jobs import Question
 from ui.pages.answers import calm
@@ -389,6 +396,10 @@ class FoundServer(QWidget):
         self._notices: list[Notice] = []
         self._sudo = button(_("&Enter the sudo password…"), ask_sudo, "key")
         self._sudo.hide()
+        self._locked = Notice()
+        self._locked.buttons.addWidget(button(_("Release the lock…"), self._ask_release, "lock"))
+        self._locked.buttons.addStretch(1)
+        column.addWidget(self._locked)
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
             button(_("R&oll back…"), self.take_back.emit, "rollback")
@@ -403,10 +414,7 @@ class FoundServer(QWidget):
         column.addWidget(self._card)
         self._adopt = Card(
             _("A container of this name runs already"),
-            _(
-                "Slipway did not make it. It will be stopped and kept, and rolling back gives it "
-                "back as it was. Its settings can be taken over for the new one."
-            ),
+            _("Slipway did not make it. Its settings can be taken over for the new one."),
         )
         self._adopt_facts = FactList()
         self._adopt.body.addWidget(self._adopt_facts)
@@ -426,23 +434,46 @@ class FoundServer(QWidget):
         if facts is None:
             self._taken.clear()
             return
-        problems = [each for each in self._draft.readiness() if not self._said_elsewhere(each)]
+        problems = [each for each in self._draft.readiness() if each.field != "run"]
         self._show_problems(problems)
         sudo_helps = facts.sudo_wanted and any(each.blocking for each in problems)
         if problems:
             self._notices[0].buttons.insertWidget(0, self._sudo)
         self._sudo.setVisible(sudo_helps)
         self._facts.show_facts(server_facts(facts))
+        self._show_lock(facts.records)
         self._show_interrupted(facts.records.interrupted)
         foreign = foreign_container(facts)
         self._adopt.setVisible(foreign is not None)
         if foreign is not None:
             self._adopt_facts.show_facts(container_facts(foreign))
 
-    def _said_elsewhere(self, problem: Problem) -> bool:
-        facts = self._draft.facts
-        interrupted = facts is not None and facts.records.interrupted is not None
-        return problem.field == "run" and interrupted
+    def _show_lock(self, records: Records) -> None:
+        lock, failed = records.lock, self._draft.unlocking.error
+        if lock is None or records.interrupted is not None:
+            self._locked.clear()
+        elif failed is not None:
+            self._locked.say_error(failed)
+        else:
+            words = _("Wait until that run has ended. If it can't be alive any more, release it.")
+            self._locked.say("warning", _("The lock is held by {lock}.").format(lock=lock), words)
+
+    def _ask_release(self) -> None:
+        lock = self._draft.facts.records.lock if self._draft.facts else None
+        if lock is None:
+            return
+        dialog = ConfirmDialog(
+            self.window(),
+            _("Release the lock of {who}?").format(who=lock.who),
+            _(
+                "Its last sign of life was {age:.0f} seconds ago. If that run is still alive, two "
+                "runs would work on the service at once."
+            ).format(age=lock.age),
+            _("&Release the lock"),
+        )
+        if dialog.exec():
+            self._draft.release_lock()
+        dialog.deleteLater()
 
     def _show_problems(self, problems: list[Problem]) -> None:
         while len(self._notices) < len(problems):
