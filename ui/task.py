@@ -28,7 +28,7 @@ class Task(QObject):
     """
 
     changed = Signal()
-    drained = Signal(list)
+    drained = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
