@@ -27,6 +27,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -58,7 +59,8 @@ RIVALS = ("ansible-core==2.19.14", "pyinfra==3.10.0")
 HOST = "bookworm-root"
 FIRST_PORT = 28080
 ROUNDS = 5
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
+LOOK_SECONDS = 0.5
 LONGEST_SECONDS = 180
 CASES = ("first deployment", "next version", "environment only")
 PYTHON = "/opt/bench-python/python"
@@ -223,9 +225,9 @@ def print_tables(host: LabHost, costs: dict[tuple[str, str], list[Cost]]) -> Non
         base = median(costs[case, next(iter(WAYS))], "seconds")
         for name, way in WAYS.items():
             print_row(case, way.title, costs[case, name], base)
-    print()
+    print("\nWhat each leaves out:")
     for way in WAYS.values():
-        print(f"{way.title}: {way.lacks}")
+        print(f"{way.title:24}{way.lacks}")
 
 
 def print_row(case: str, title: str, costs: list[Cost], base: float) -> None:
@@ -429,21 +431,14 @@ def ansible(job: Job) -> None:
 
 
 WAYS = {
-    "slipway": Way(
-        "Slipway", slipway, "no rehearsal here; health gate, old container kept, rollback, records"
-    ),
-    "rehearsed": Way(
-        "Slipway, rehearsed", rehearsed, "nothing left out; the rehearsal watches for 1 s"
-    ),
+    "slipway": Way("Slipway", slipway, "the rehearsal"),
+    "rehearsed": Way("Slipway, rehearsed", rehearsed, "nothing; its rehearsal watches for 1 s"),
     "plain": Way(
-        "docker save | ssh", plain, "no rehearsal, no rollback: the old container is gone before"
-        " the new one is proven; no lock, no record, no CA certificates or time zones in the image"
+        "docker save | ssh", plain, "rehearsal, lock, journal, record, rollback: the old container"
+        " is gone before the new one is proven; CA certificates and time zones in the image"
     ),
-    "pyinfra": Way("pyinfra", pyinfra, "as docker save | ssh; an unchanged archive is not sent"),
-    "ansible": Way(
-        "Ansible", ansible, "as docker save | ssh; an unchanged archive is not sent;"
-        " needs Python on the server"
-    ),
+    "pyinfra": Way("pyinfra", pyinfra, "the same"),
+    "ansible": Way("Ansible", ansible, "the same, and it needs Python on the server"),
 }  # fmt: skip
 
 
@@ -601,13 +596,18 @@ Answer = tuple[str, str]
 
 @dataclass(slots=True)
 class Watch:
-    """Asks a service over HTTP, at most a hundred times a second, who it is."""
+    """Asks a service over HTTP who it is: fifty times a second, whether or not it still answers."""
 
     address: str
     port: int
-    seen: list[tuple[float, Answer | None]] = field(default_factory=list)
+    _seen: list[tuple[float, Answer | None]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+
+    @property
+    def seen(self) -> list[tuple[float, Answer | None]]:
+        """When each look began and what it found, in order."""
+        return sorted(self._seen, key=lambda look: look[0])
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -620,36 +620,37 @@ class Watch:
             self._thread.join()
 
     def _look(self) -> None:
+        # A look that hangs must not hide that the next one is answered: each has its own thread.
+        most = int(LOOK_SECONDS / POLL_SECONDS) + 1
         start = time.perf_counter()
-        turn = 0
-        while not self._over.is_set() and time.perf_counter() < start + LONGEST_SECONDS:
-            now = time.perf_counter()
-            self.seen.append((now, self._ask()))
-            turn = max(turn + 1, int((time.perf_counter() - start) / POLL_SECONDS))
-            self._over.wait(max(0.0, start + turn * POLL_SECONDS - time.perf_counter()))
+        with ThreadPoolExecutor(most) as looks:
+            while not self._over.wait(POLL_SECONDS):
+                if time.perf_counter() > start + LONGEST_SECONDS:
+                    return
+                looks.submit(self._ask)
 
-    def _ask(self) -> Answer | None:
-        client = http.client.HTTPConnection(self.address, self.port, timeout=0.5)
-        try:
+    def _ask(self) -> None:
+        begun = time.perf_counter()
+        answer: Answer | None = None
+        client = http.client.HTTPConnection(self.address, self.port, timeout=LOOK_SECONDS)
+        with contextlib.suppress(OSError, http.client.HTTPException):
             client.request("GET", "/", headers={"Connection": "close"})
             said = json.loads(client.getresponse().read())
-            return said["version"], said["greeting"]
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            client.close()
+            answer = said["version"], said["greeting"]
+        client.close()
+        self._seen.append((begun, answer))
 
     def wait_for(self, want: Answer) -> None:
         """Wait until a look that begins now finds the new version; RuntimeError after 5 s."""
         begun = time.perf_counter()
         while time.perf_counter() < begun + 5:
-            if self.seen and self.seen[-1][0] >= begun and self.seen[-1][1] == want:
+            if any(when >= begun and answer == want for when, answer in self.seen[-10:]):
                 return
             time.sleep(POLL_SECONDS)
         raise RuntimeError(f"{want} does not answer; last: {self.seen[-1:]}")
 
     def first(self, want: Answer) -> float:
-        """Return when the wanted answer first came."""
+        """Return when the first look began that found what was wanted."""
         return next(when for when, answer in self.seen if answer == want)
 
     def refused(self) -> float:
