@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.transport import Command, Script, Secret
+from app.i18n import _
+from app.transport import Command, CommandResult, Script, Secret
 
 LABEL_RELEASE = "io.slipway.release"
 LABEL_ROOT = "io.slipway.root"
@@ -40,6 +41,16 @@ class DockerCli:
         return Command(("sh", script, self.path, self.socket, *arguments), stdin, self.sudo)
 
 
+def is_absent(result: CommandResult) -> bool:
+    """Return whether docker said that there is no such container; raises for any other failure."""
+    if result.exit_code == 0:
+        return False
+    if "o such " in result.stderr:
+        return True
+    result.check(_("Docker does not answer."), _("Look at the engine's log on the server."))
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A container as ``docker inspect`` shows it; environment values are kept from sight."""
@@ -66,6 +77,7 @@ class Container:
     read_only: bool = False
     cap_drop: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
+    stop_timeout: int | None = None
 
     @property
     def ours(self) -> bool:
@@ -135,7 +147,8 @@ def read_docker(
         server = json.loads(answer)
         version, api = server["Version"], server["ApiVersion"]
     except (ValueError, KeyError, TypeError):
-        return DockerFacts(cli, problem=answer)
+        # podman answers under docker's name, but keeps containers and images in another way
+        return DockerFacts(cli, problem=answer or _("it is not Docker's own engine (podman?)"))
     info = sections.get("docker-info", ())
     security = json.loads(info[0] or "[]") or [] if info else []
     driver = info[1] if len(info) > 1 else ""
@@ -185,7 +198,7 @@ def read_container(data: Mapping[str, Any], image_env: frozenset[str]) -> Contai
         restart_policy=_restart(host),
         auto_remove=host.get("AutoRemove", False),
         labels=dict(config.get("Labels") or {}),
-        env={key: Secret(value) for key, _, value in (item.partition("=") for item in env)},
+        env={key: Secret(value) for key, _sep, value in (item.partition("=") for item in env)},
         args=tuple(config.get("Cmd") or ()),
         entrypoint=tuple(config.get("Entrypoint") or ()),
         ports=_ports(host),
@@ -195,6 +208,7 @@ def read_container(data: Mapping[str, Any], image_env: frozenset[str]) -> Contai
         read_only=host.get("ReadonlyRootfs", False),
         cap_drop=tuple(host.get("CapDrop") or ()),
         cap_add=tuple(host.get("CapAdd") or ()),
+        stop_timeout=config.get("StopTimeout"),
     )
 
 
@@ -208,7 +222,7 @@ def _restart(host: Mapping[str, Any]) -> str:
 def _ports(host: Mapping[str, Any]) -> tuple[str, ...]:
     found = []
     for inside, bindings in (host.get("PortBindings") or {}).items():
-        port, _, protocol = inside.partition("/")
+        port, _slash, protocol = inside.partition("/")
         suffix = "" if protocol == "tcp" else f"/{protocol}"
         for binding in bindings or ():
             address = binding.get("HostIp") or ""

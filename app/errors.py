@@ -144,6 +144,10 @@ class LockHeld(SlipwayError):
     """Another run holds the server's lock for this service."""
 
 
+class LockLost(SlipwayError):
+    """Another desktop has taken the lock over: this run may not change anything any more."""
+
+
 class NotReady(SlipwayError):
     """The server lacks something that the plan needs; nothing was changed."""
 

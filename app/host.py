@@ -49,6 +49,7 @@ class HostFacts:
     sudo: bool = False
     sudo_wanted: bool = False
     writable: bool = True
+    readable: bool = True
     disk_free: int = 0
     ports: tuple[PortHolder, ...] = ()
     records: Records = field(default_factory=Records)
@@ -126,13 +127,13 @@ def read_facts(
     """Read what facts.sh printed."""
     sections = split_sections(result.stdout)
     system = sections.get("system", ())
-    if len(system) < 7:
+    if len(system) < 7 or "end" not in sections:
         raise ConnectError(
             _("This machine can't be used."),
             _("It did not answer like a Linux or macOS system: {output}").format(
-                output=result.tail(3)
+                output="\n".join(sections.get("failed", ())) or result.tail(3)
             ),
-            _("Check that the account has an ordinary shell (sh, bash) there."),
+            _("Check that the account has an ordinary shell (sh, bash), and that Docker works."),
         )
     disk = sections.get("disk", ())
     return HostFacts(
@@ -144,6 +145,7 @@ def read_facts(
         user=system[3],
         clock=int(system[5]),
         root=system[6],
+        readable="unreadable" not in system[7:],
         nonce=secrets.token_hex(2),
         sudo=sudo,
         sudo_wanted=sudo_wanted,
@@ -192,7 +194,14 @@ def read_records(sections: Mapping[str, Sequence[str]]) -> Records:
         else (),
         state=State.from_json(state[0]) if state else State(),
         lock=parse_lock(lock[0], float(lock[-1])) if lock else None,
-        interrupted=read_journal(sections.get("journal", ())),
+        interrupted=next(
+            (
+                run
+                for name, lines in sections.items()
+                if name.startswith("journal/") and (run := read_journal(lines))
+            ),
+            None,
+        ),
         key=Secret(key or secrets.token_hex(32)),
         key_stored=bool(key),
     )

@@ -18,6 +18,7 @@ from app.image import Context, Image
 from app.releases import Release, Store
 from app.request import DeployRequest
 from app.step import Package, Step
+from app.transport import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A kind's answer: the new release, its steps, and what rolling back means."""
+    """A kind's answer: the new release, its steps, and what rolling back means.
+
+    ``hidden`` are secrets that may appear in output though the plan does not use them.
+    """
 
     record: Release
     steps: tuple[Step, ...]
@@ -53,6 +57,7 @@ class Layout:
     cannot: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    hidden: tuple[Secret, ...] = ()
 
 
 class Kind(Protocol):
@@ -67,7 +72,9 @@ class Kind(Protocol):
     def lay_out(self, draft: Draft) -> Layout:
         """Return the steps that put the package into service."""
 
-    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+    def lay_out_rollback(
+        self, request: DeployRequest, facts: HostFacts, target: Release, store: Store
+    ) -> Layout:
         """Return the steps that make ``target`` serve again."""
 
     def available(self, facts: HostFacts, release: Release) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.errors import Problem, SlipwayError
 from app.host import HostFacts
 from app.i18n import _
 from app.kinds import KINDS
 from app.layout import Change, Draft, Kind, Layout, package_version, same_release
-from app.releases import Lock, Store, fingerprint, release_id
+from app.releases import Lock, State, Store, fingerprint, release_id
 from app.request import DeployRequest
 from app.step import Package, Step
 from app.transport import Command, Secret
@@ -33,6 +33,8 @@ class Row:
 class Plan:
     """What will be done, frozen: what Review shows is what runs.
 
+    ``state`` is what the server's records said: if they say something else when the plan is run,
+    it is not run. ``hidden`` are secrets that may appear in output though no step uses them.
     ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not.
     """
 
@@ -49,6 +51,8 @@ class Plan:
     cannot: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    hidden: tuple[Secret, ...] = ()
+    state: State | None = None
     key: Secret | None = None
     package: Package | None = None
 
@@ -61,7 +65,8 @@ class Plan:
     def opening(self) -> tuple[Command, ...]:
         """The commands that take the lock and open the journal."""
         return (
-            self.store.lock(self.run),
+            self.store.lock(),
+            self.store.look(),
             *((self.store.write("key", b""),) if self.key else ()),
             self.store.append(self.journal, b""),
         )
@@ -79,7 +84,7 @@ class Plan:
         return (
             Row(_("Take the lock, open the journal"), self.opening),
             *(Row(step.title, step.commands) for step in self.steps),
-            Row(_("Release the lock"), (self.store.unlock(self.run),)),
+            Row(_("Release the lock"), (self.store.unlock(),)),
         )
 
 
@@ -100,6 +105,16 @@ def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
                     built=platform, server=facts.platform
                 ),
                 _("Choose “auto” or {server}.").format(server=facts.platform),
+            )
+        )
+    if not facts.readable:
+        found.append(
+            Problem(
+                "deploy.root",
+                _("The account {user} may not read the records in {root}.").format(
+                    user=facts.user, root=facts.root
+                ),
+                _("Give the sudo password, or use the account that deployed before."),
             )
         )
     if not facts.writable:
@@ -158,9 +173,9 @@ def make_plan(
             _("The profile names it, but neither keyring nor environment hold a value."),
             _("Enter it in the wizard, or set SLIPWAY_SECRET_{name}.").format(name=missing[0]),
         )
-    when = datetime.fromtimestamp(facts.clock, UTC).strftime("%Y%m%d-%H%M%S")
+    when = _time(facts)
     release = release_id(when, package_version(package))
-    store = Store(facts.root, facts.sudo)
+    store = Store(facts.root, facts.sudo, _run(when, facts))
     prints = {
         name: fingerprint(facts.records.key, secrets[name]) for name in request.deploy.secrets
     }
@@ -172,7 +187,7 @@ def make_plan(
         _("Deploy {name} {version} to {target}").format(
             name=request.name, version=package_version(package), target=facts.target
         ),
-        request, facts, store, layout, when,
+        request, facts, store, layout,
     )  # fmt: skip
     if same and kind.running(facts):
         return Plan(
@@ -209,25 +224,25 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
             else _("Its files are no longer on the server."),
             _("“slipway releases” lists those that can."),
         )
-    when = datetime.fromtimestamp(facts.clock, UTC).strftime("%Y%m%d-%H%M%S")
     title = _("Roll back {name} to {release} on {target}").format(
         name=request.name, release=chosen, target=facts.target
     )
-    store = Store(facts.root, facts.sudo)
+    store = Store(facts.root, facts.sudo, _run(_time(facts), facts))
     if chosen == records.state.current and kind.running(facts):
-        return Plan(title, request.name, str(facts.target), chosen, when, store)
-    return _plan(title, request, facts, store, kind.lay_out_rollback(request, facts, target), when)
+        return Plan(title, request.name, str(facts.target), chosen, store.token, store)
+    layout = kind.lay_out_rollback(request, facts, target, store)
+    return _plan(title, request, facts, store, layout)
 
 
 def _plan(
-    title: str, request: DeployRequest, facts: HostFacts, store: Store, layout: Layout, when: str
+    title: str, request: DeployRequest, facts: HostFacts, store: Store, layout: Layout
 ) -> Plan:
     return Plan(
         title=title,
         name=request.name,
         target=str(facts.target),
         release=layout.record.id,
-        run=f"{when}-{socket.gethostname()[:20]}-{facts.nonce}",
+        run=store.token,
         store=store,
         steps=layout.steps,
         changes=layout.changes,
@@ -236,5 +251,19 @@ def _plan(
         cannot=layout.cannot,
         warnings=layout.warnings,
         secrets=layout.secrets,
+        hidden=layout.hidden,
+        state=facts.records.state,
         key=None if facts.records.key_stored else facts.records.key,
     )
+
+
+def _time(facts: HostFacts) -> str:
+    """Return the server's time for names, later than any release's even if its clock went back."""
+    now = datetime.fromtimestamp(facts.clock, UTC)
+    newest = max((item.time for item in facts.records.releases), default=now)
+    later = max(now, newest + timedelta(seconds=1)) if facts.records.releases else now
+    return later.strftime("%Y%m%d-%H%M%S")
+
+
+def _run(when: str, facts: HostFacts) -> str:
+    return f"{when}-{socket.gethostname()[:20]}-{facts.nonce}"

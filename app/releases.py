@@ -11,16 +11,18 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from app import desk
-from app.errors import LockHeld
+from app.errors import LockHeld, SlipwayError
 from app.i18n import _
-from app.transport import CancelToken, Command, Script, Secret, Transport
+from app.request import HealthOptions
+from app.transport import CancelToken, Command, CommandResult, Script, Secret, Transport
 
 HEARTBEAT_SECONDS = 10.0
-STALE_SECONDS = 60.0
+STALE_SECONDS = 180.0  # three times as long as a run tries to connect again
 KEPT_JOURNALS = 20
 LOCK_HELD_EXIT = 75
 
@@ -62,7 +64,23 @@ class Release:
     def from_json(cls, data: Mapping[str, Any]) -> Release:
         """Read a record; keys of later versions are passed over."""
         known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-        return cls(**known | {"args": tuple(known.get("args", ()))})
+        needed = {"id": "", "name": "", "kind": "", "args": ()}
+        known = needed | known
+        return cls(**known | {"args": tuple(known["args"])})
+
+    @property
+    def health_options(self) -> HealthOptions:
+        """The health check it was deployed with; keys of later versions are passed over."""
+        known = HealthOptions.__dataclass_fields__
+        return HealthOptions(**{key: item for key, item in self.health.items() if key in known})
+
+    @property
+    def time(self) -> datetime:
+        """When it was made, by the server's clock; the oldest time if its name doesn't say."""
+        try:
+            return datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            return datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +131,34 @@ class State:
         return older[-1] if older else ""
 
 
+def parse_state(text: str) -> State:
+    """Read the text of state.json; none is the state before the first release.
+
+    Raises SlipwayError for a damaged file.
+    """
+    try:
+        return State.from_json(json.loads(text)) if text.strip() else State()
+    except (ValueError, AttributeError) as problem:
+        raise SlipwayError(
+            _("state.json on the server is damaged."),
+            str(problem),
+            _("Put it right by hand, or move the service's folder away and deploy anew."),
+        ) from problem
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds the lock; ``age`` is the seconds since the last heartbeat."""
+    """Who holds the lock; ``age`` is the seconds since the last heartbeat.
+
+    ``token`` is the holder's own: a run that was taken over by another desktop has another one.
+    """
 
     who: str
     when: str
     why: str
     run: str
     age: float
+    token: str = ""
 
     @property
     def stale(self) -> bool:
@@ -147,7 +184,6 @@ class Entry:
     before: dict[str, Any]
     done: bool = False
     undone: bool = False
-    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +203,7 @@ class Interrupted:
     def done(self) -> tuple[str, ...]:
         """Titles of the steps that are in effect."""
         return tuple(
-            self.titles[entry.index]
-            for entry in self.entries
-            if entry.done and not entry.undone and not entry.skipped
+            self.titles[entry.index] for entry in self.entries if entry.done and not entry.undone
         )
 
     @property
@@ -213,37 +247,32 @@ def fingerprint(key: Secret, value: Secret) -> str:
 
 
 def read_journal(lines: Iterable[str]) -> Interrupted | None:
-    """Read the journal of a run; None if it holds no run that is still open.
+    """Read the journal of one run; None if that run has ended.
 
-    A last line cut short (the server lost power) counts as not written.
+    A last line cut short (the server lost power) counts as not written. A run that had ended and
+    was then being rolled back is open again.
     """
     header: dict[str, Any] = {}
     entries: dict[int, Entry] = {}
-    undoing = False
+    undoing = ended = False
     for text in lines:
         try:
             line = json.loads(text)
         except ValueError:
             continue
         if "steps" in line:
-            header, entries, undoing = line, {}, False
+            header = line
         elif "before" in line:
             entries[line["step"]] = Entry(line["step"], line["before"])
         elif "step" in line:
             before = entries.get(line["step"], Entry(line["step"], {})).before
-            state = line["state"]
-            entries[line["step"]] = Entry(
-                line["step"],
-                before,
-                done=state in ("done", "skipped"),
-                undone=state == "undone",
-                skipped=state == "skipped",
-            )
+            done, undone = line["state"] == "done", line["state"] == "undone"
+            entries[line["step"]] = Entry(line["step"], before, done=done, undone=undone)
         elif "undoing" in line:
-            undoing = True
+            undoing, ended = True, False
         elif "ended" in line:
-            header = {}
-    if not header:
+            ended = True
+    if not header or ended:
         return None
     return Interrupted(
         header["run"],
@@ -259,26 +288,36 @@ def read_journal(lines: Iterable[str]) -> Interrupted | None:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The commands that keep the records of one service under ``root`` (``<root>/<name>``)."""
+    """The commands that keep the records of one service under ``root`` (``<root>/<name>``).
+
+    ``token`` says who gives them: only the holder of the lock changes anything.
+    """
 
     root: str
     sudo: bool
+    token: str = ""
 
     def command(self, verb: str, *arguments: str, stdin: bytes | None = None) -> Command:
         """Return the command that carries out one verb of store.sh."""
-        return Command(("sh", Script("store.sh"), verb, self.root, *arguments), stdin, self.sudo)
+        return Command(
+            ("sh", Script("store.sh"), verb, self.root, self.token, *arguments), stdin, self.sudo
+        )
 
-    def lock(self, run: str, owner: bytes = b"") -> Command:
-        """Return the command that takes the lock, or ends with LOCK_HELD_EXIT."""
-        return self.command("lock", run, stdin=owner)
+    def lock(self, owner: bytes = b"", over: str = "") -> Command:
+        """Return the command that takes the lock, ``over`` a dead holder's token if given."""
+        return self.command("lock", *((over,) if over else ()), stdin=_sized(owner))
 
-    def unlock(self, run: str) -> Command:
-        """Return the command that releases this run's lock."""
-        return self.command("unlock", run)
+    def unlock(self) -> Command:
+        """Return the command that releases the lock."""
+        return self.command("unlock")
 
-    def beat(self, run: str) -> Command:
+    def beat(self) -> Command:
         """Return the command that shows a sign of life."""
-        return self.command("beat", run)
+        return self.command("beat")
+
+    def look(self) -> Command:
+        """Return the command that prints state.json and the names of open journals."""
+        return self.command("look")
 
     def append(self, path: str, lines: bytes) -> Command:
         """Return the command that adds lines to a file, all or none."""
@@ -301,13 +340,20 @@ class Store:
         return self.command("remove", *paths)
 
 
+def lock_refused(command: Command, result: CommandResult) -> bool:
+    """Return whether a command of the store was refused because another one holds the lock."""
+    ours = Script("store.sh") in command.argv or Script("container_swap.sh") in command.argv
+    return ours and result.exit_code == LOCK_HELD_EXIT
+
+
 def _sized(content: bytes) -> bytes:
     return b"%d\n%s" % (len(content), content)
 
 
-def take_lock(transport: Transport, store: Store, run: str, owner: Mapping[str, str]) -> None:
-    """Take the lock of a service; raises LockHeld, naming the holder."""
-    result = transport.run(store.lock(run, json.dumps(dict(owner), ensure_ascii=False).encode()))
+def take_lock(transport: Transport, store: Store, owner: Mapping[str, str], over: str = "") -> None:
+    """Take the lock of a service, ``over`` a dead holder's token; LockHeld names a living one."""
+    known = dict(owner) | {"token": store.token}
+    result = transport.run(store.lock(json.dumps(known, ensure_ascii=False).encode(), over))
     if result.exit_code == LOCK_HELD_EXIT:
         raise lock_held(parse_lock(result.stdout, 0.0))
     result.check(
@@ -336,13 +382,13 @@ def parse_lock(text: str, age: float) -> Lock:
     nobody = _("unknown")
     return Lock(
         owner.get("who", nobody), owner.get("when", nobody), owner.get("why", ""),
-        owner.get("run", ""), age,
+        owner.get("run", ""), age, owner.get("token", ""),
     )  # fmt: skip
 
 
 def break_lock(transport: Transport, store: Store, lock: Lock) -> None:
     """Release a lock whose holder is gone; raises LockHeld if another one took it meanwhile."""
-    result = transport.run(store.unlock(lock.run), cancel=CancelToken())
+    result = transport.run(replace(store, token=lock.token).unlock(), cancel=CancelToken())
     if result.exit_code == LOCK_HELD_EXIT:
         raise lock_held(parse_lock(result.stdout, 0.0))
     result.check(_("The lock could not be released."))

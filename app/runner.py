@@ -12,11 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from app import desk
-from app.errors import Cancelled, ConnectionLost, SlipwayError
+from app.errors import Cancelled, ConnectionLost, LockHeld, LockLost, SlipwayError
 from app.events import (
     Emit,
     Event,
@@ -35,14 +36,16 @@ from app.plan import Plan
 from app.releases import (
     HEARTBEAT_SECONDS,
     Interrupted,
+    State,
     Store,
-    break_lock,
     lock_held,
+    parse_state,
     take_lock,
 )  # fmt: skip
 from app.request import DeployRequest
 from app.step import Before, Package, RunContext, Step, step_from_json
-from app.transport import MASK, CancelToken, Secret, Transport
+from app.transport import CancelToken, Secret, Transport
+from app.transport.output import Mask
 
 RECONNECT_SECONDS = 60.0
 RECONNECT_PAUSE_SECONDS = 2.0
@@ -85,8 +88,10 @@ class Runner:
         self._done: list[Done] = []
         self._failed = False
         self._resumed = False
-        hidden = [*self._secrets.values(), *([registry_password] if registry_password else [])]
-        self._hidden = sorted((s.reveal() for s in hidden if s.reveal()), key=len, reverse=True)
+        self._over = ""
+        self._left: State | None = None
+        own = [registry_password] if registry_password else []
+        self._mask = Mask([*self._secrets.values(), *plan.hidden, *own])
 
     @property
     def can_roll_back(self) -> bool:
@@ -95,7 +100,7 @@ class Runner:
 
     def run(self, cancel: CancelToken) -> Outcome:
         """Carry out the plan; the last event is RunEnded."""
-        return self._guarded(lambda: self._run(cancel, frozenset()))
+        return self._guarded(lambda: self._run(cancel, None))
 
     def roll_back(self) -> Outcome:
         """Put back what ``run`` did, also after it succeeded; can't be cancelled."""
@@ -103,69 +108,110 @@ class Runner:
 
     def go_on(self, interrupted: Interrupted, cancel: CancelToken) -> Outcome:
         """Go on with an interrupted run: what was under way is undone, then done again."""
-        return self._guarded(lambda: self._go_on(interrupted, cancel))
+        return self._guarded(lambda: self._run(cancel, interrupted))
 
-    def take_over(self, interrupted: Interrupted) -> None:
-        """Learn from the journal what another desktop had begun."""
+    def take_over(self, interrupted: Interrupted, over: str) -> None:
+        """Learn from the journal what another desktop had begun; ``over`` is its lock's token."""
         self._resumed = True
+        self._over = over
         self._done = [
             Done(entry.index, self.plan.steps[entry.index], entry.before)
             for entry in sorted(interrupted.entries, key=lambda entry: entry.index)
-            if not entry.undone and not entry.skipped
+            if not entry.undone
         ]
 
     # -- one run ---------------------------------------------------------------------------------
 
-    def _run(self, cancel: CancelToken, finished: frozenset[int]) -> Outcome:
-        opening = self._context(0, cancel)
+    def _run(self, cancel: CancelToken, interrupted: Interrupted | None) -> Outcome:
         self._state(0, StepState.RUNNING)
         try:
             cancel.check()
-            take_lock(self._transport, self.plan.store, self.plan.run, owner(self.plan))
-            self._open_journal(opening, fresh=not self._resumed)
+            self._take_lock()
+            with self._beating():
+                self._open(interrupted)
+                self._state(0, StepState.DONE)
+                return self._carry_out(cancel, interrupted)
         except Cancelled:
             self._state(0, StepState.CANCELLED)
-            self._release_lock()
             return self._end(Outcome.CANCELLED)
+        except LockHeld as problem:
+            self._state(0, StepState.FAILED)
+            return self._end(self._untouched(), problem)
         except SlipwayError as problem:
             self._state(0, StepState.FAILED)
             self._release_lock()
-            return self._end(Outcome.FAILED_RESTORED, problem)
-        self._state(0, StepState.DONE)
-        with self._beating():
-            try:
-                for index, step in enumerate(self.plan.steps):
-                    if index not in finished:
-                        self._take(index, step, cancel)
-            except Cancelled:
-                return self._restore(Outcome.CANCELLED, None)
-            except SlipwayError as problem:
-                self._failed = True
-                return self._restore(Outcome.FAILED_RESTORED, problem)
-            except BaseException:
-                self._failed = True
-                self._restore(Outcome.FAILED_RESTORED, None)
-                raise
-            return self._close(Outcome.SUCCEEDED, None)
+            return self._end(self._untouched(), problem)
 
-    def _go_on(self, interrupted: Interrupted, cancel: CancelToken) -> Outcome:
-        done = frozenset(
-            entry.index for entry in interrupted.entries if entry.done and not entry.undone
-        )
-        take_lock(self._transport, self.plan.store, self.plan.run, owner(self.plan))
-        for begun in [item for item in self._done if item.index not in done]:
+    def _untouched(self) -> Outcome:
+        """Return how a run ends that did nothing: an interrupted one stays as it was left."""
+        return Outcome.FAILED_NOT_RESTORED if self._done else Outcome.FAILED_RESTORED
+
+    def _carry_out(self, cancel: CancelToken, interrupted: Interrupted | None) -> Outcome:
+        try:
+            finished = self._again(interrupted) if interrupted else frozenset()
+            for index, step in enumerate(self.plan.steps):
+                if index not in finished:
+                    self._take(index, step, cancel)
+        except Cancelled:
+            return self._restore(Outcome.CANCELLED, None)
+        except SlipwayError as problem:
+            self._failed = True
+            return self._restore(Outcome.FAILED_RESTORED, problem)
+        except BaseException:
+            self._failed = True
+            self._restore(Outcome.FAILED_RESTORED, None)
+            raise
+        return self._close(Outcome.SUCCEEDED, None)
+
+    def _again(self, interrupted: Interrupted) -> frozenset[int]:
+        """Undo what was under way; return the steps that need not be done again.
+
+        What proves the new version is done again as long as it was not recorded.
+        """
+        recorded = {entry.index for entry in interrupted.entries if entry.done}
+        proofs = {index for index, step in enumerate(self.plan.steps) if step.proves}
+        last = max(recorded, default=-1)
+        finished = {index for index in recorded if index not in proofs or index < last}
+        for begun in [item for item in self._done if item.index not in finished]:
             self._undo(begun)
             self._done.remove(begun)
-        for index in done:
+        for index in finished:
             self._state(index + 1, StepState.DONE)
-        return self._run(cancel, done)
+        return frozenset(finished)
 
-    def _open_journal(self, ctx: RunContext, *, fresh: bool) -> None:
+    def _take_lock(self) -> None:
+        take_lock(self._transport, self.plan.store, owner(self.plan), self._over)
+
+    def _open(self, interrupted: Interrupted | None) -> None:
+        """See that all is as it was when the plan was made, then open the journal."""
+        ctx = self._context(0, CancelToken())
+        state, journals = self._look(ctx)
+        if interrupted is None and (journals or state != self.plan.state):
+            raise self._changed(journals)
         if self.plan.key:
             key = self.plan.store.write("key", self.plan.key.reveal().encode())
             ctx.run(key, _("The service's key can't be written."), quiet=True)
-        if fresh:
+        if interrupted is None:
             self._journal.begin(ctx, self.plan, owner(self.plan)["who"])
+
+    def _look(self, ctx: RunContext) -> tuple[State, list[str]]:
+        title = _("The records on the server can't be read.")
+        text = ctx.run(self.plan.store.look(), title, quiet=True).stdout
+        first, *names = text.splitlines() or [""]
+        return parse_state(first), [name for name in names if name != f"{self.plan.run}.jsonl"]
+
+    def _changed(self, journals: list[str]) -> SlipwayError:
+        if journals:
+            detail = _("Another run was interrupted meanwhile: {names}.").format(
+                names=", ".join(journals)
+            )
+        else:
+            detail = _("Another release serves now than when this plan was made.")
+        return SlipwayError(
+            _("The server has changed since it was looked at."),
+            detail,
+            _("Nothing was changed. Look at the plan again."),
+        )
 
     def _take(self, index: int, step: Step, cancel: CancelToken) -> None:
         row = index + 1
@@ -181,6 +227,15 @@ class Runner:
             self._done.append(Done(index, step, before))
             step.apply(ctx, before)
             self._journal.after(ctx, index, "done")
+        except LockLost:
+            self._state(row, StepState.FAILED)
+            raise
+        except SlipwayError as problem:
+            self._state(row, StepState.FAILED)
+            if not step.housekeeping:
+                raise
+            ctx.note(_("left: {problem}").format(problem=problem))
+            return
         except Cancelled:
             self._state(row, StepState.CANCELLED)
             raise
@@ -194,61 +249,79 @@ class Runner:
     def _roll_back(self) -> Outcome:
         self._state(0, StepState.RUNNING)
         try:
-            self._connected(
-                lambda: take_lock(self._transport, self.plan.store, self.plan.run, owner(self.plan))
-            )
-        except SlipwayError as problem:
+            self._connected(self._take_lock)
+            with self._beating():
+                self._connected(self._check_unchanged)
+                self._state(0, StepState.DONE)
+                return self._restore(Outcome.ROLLED_BACK, None)
+        except LockHeld as problem:
             self._state(0, StepState.FAILED)
             return self._end(Outcome.FAILED_NOT_RESTORED, problem)
-        self._state(0, StepState.DONE)
-        with self._beating():
-            return self._restore(Outcome.ROLLED_BACK, None)
+        except SlipwayError as problem:
+            self._state(0, StepState.FAILED)
+            self._release_lock()
+            return self._end(Outcome.FAILED_NOT_RESTORED, problem)
+
+    def _check_unchanged(self) -> None:
+        """Refuse to undo a run after which somebody else has deployed."""
+        state, journals = self._look(self._context(0, CancelToken()))
+        if journals or (self._left is not None and state != self._left):
+            raise SlipwayError(
+                _("Somebody has deployed or rolled back since this run."),
+                _("What this run did is no longer what serves: {current} does.").format(
+                    current=state.current
+                ),
+                _("Nothing was changed. Use History or “slipway rollback” to choose a release."),
+            )
 
     def _restore(self, outcome: Outcome, problem: SlipwayError | None) -> Outcome:
         """Undo in reverse, each step even if another one's undo failed."""
         ctx = self._context(0, CancelToken())
-        first: SlipwayError | None = None
         if problem:
             ctx.note(problem.title)
+        if isinstance(problem, LockLost):
+            return self._end(Outcome.FAILED_NOT_RESTORED, problem)
         ctx.note(_("putting back what was there before"))
+        first: Exception | None = None
         try:
             self._connected(lambda: self._journal.undoing(self._context(0, CancelToken())))
-        except SlipwayError as lost:
-            first = lost
+        except SlipwayError as failed:
+            first = failed
         left = []
         for done in reversed(self._done):
             try:
-                if first is not None and isinstance(first, ConnectionLost):
+                if isinstance(first, (ConnectionLost, LockLost)):
                     raise first
                 self._undo(done)
-            except SlipwayError as failed:
+            except Exception as failed:  # noqa: BLE001 # a bug in one undo must not stop the others
                 self._state(done.index + 1, StepState.UNDO_FAILED)
                 self._context(done.index + 1, CancelToken()).note(str(failed))
                 first = first or failed
                 left.append(done)
         self._done = list(reversed(left))
-        if left or first:
+        if left or isinstance(first, LockLost):
             return self._not_restored(problem, first)
         return self._close(outcome, problem)
 
     def _undo(self, done: Done) -> None:
         row = done.index + 1
         self._state(row, StepState.UNDOING)
-
-        def work() -> None:
-            ctx = self._context(row, CancelToken())
-            done.step.undo(ctx, done.before)
-            self._journal.after(ctx, done.index, "undone")
-
-        self._connected(work)
+        self._connected(lambda: done.step.undo(self._context(row, CancelToken()), done.before))
+        try:
+            self._connected(
+                lambda: self._journal.after(self._context(row, CancelToken()), done.index, "undone")
+            )
+        except (LockLost, ConnectionLost):
+            raise
+        except SlipwayError as problem:
+            # an undo can be done twice: that it is not written down does no harm
+            self._context(row, CancelToken()).note(str(problem))
         self._state(row, StepState.UNDONE)
 
-    def _not_restored(
-        self, problem: SlipwayError | None, undo_problem: SlipwayError | None
-    ) -> Outcome:
+    def _not_restored(self, problem: SlipwayError | None, failed: Exception | None) -> Outcome:
         """Say what is wrong on both accounts; the journal stays open for another try."""
         self._release_lock()
-        parts = [str(item) for item in (problem, undo_problem) if item]
+        parts = [str(item) for item in (problem, failed) if item]
         error = SlipwayError(
             _("The previous version could not be restored completely."),
             "\n\n".join(dict.fromkeys(parts)),
@@ -257,7 +330,10 @@ class Runner:
                 "When the cause is mended, run “slipway rollback” or “slipway resume”."
             ),
         )
-        return self._end(Outcome.FAILED_NOT_RESTORED, error)
+        outcome = self._end(Outcome.FAILED_NOT_RESTORED, error)
+        if failed is not None and not isinstance(failed, SlipwayError):
+            raise failed
+        return outcome
 
     def _close(self, outcome: Outcome, problem: SlipwayError | None) -> Outcome:
         """Write that the run has ended, release the lock."""
@@ -269,6 +345,7 @@ class Runner:
             self._connected(
                 lambda: self._journal.ended(self._context(row, CancelToken()), outcome.value)
             )
+            self._left, _journals = self._look(self._context(row, CancelToken()))
             self._unlock()
         except SlipwayError as left:
             self._state(row, StepState.FAILED)
@@ -320,22 +397,18 @@ class Runner:
             with contextlib.suppress(SlipwayError):
                 other = self._transport.another()
                 try:
-                    other.run(self.plan.store.beat(self.plan.run))
+                    other.run(self.plan.store.beat())
                 finally:
                     other.close()
 
     def _unlock(self) -> None:
-        self._connected(
-            lambda: _void(
-                self._transport.run(self.plan.store.unlock(self.plan.run)).check(
-                    _("The lock could not be released.")
-                )
-            )
-        )
+        title = _("The lock could not be released.")
+        self._connected(lambda: _void(self._transport.run(self.plan.store.unlock()).check(title)))
 
     def _release_lock(self) -> None:
+        """Release the lock if it is ours and the server can be reached."""
         with contextlib.suppress(SlipwayError):
-            self._transport.run(self.plan.store.unlock(self.plan.run))
+            self._connected(lambda: _void(self._transport.run(self.plan.store.unlock())))
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -360,21 +433,17 @@ class Runner:
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, Line):
-            event = replace(event, text=self._masked(event.text))
+            event = replace(event, text=self._mask(event.text))
         self._emit_event(event)
-
-    def _masked(self, text: str) -> str:
-        for value in self._hidden:
-            text = text.replace(value, MASK)
-        return text
 
     def _state(self, row: int, state: StepState) -> None:
         self._emit(StepChanged(row, state))
 
     def _end(self, outcome: Outcome, problem: SlipwayError | None = None) -> Outcome:
         if problem:
-            problem.title = self._masked(problem.title)
-            problem.detail = self._masked(problem.detail)
+            problem.title = self._mask(problem.title)
+            problem.detail = self._mask(problem.detail)
+            problem.hint = self._mask(problem.hint)
         self._emit(RunEnded(outcome, problem))
         return outcome
 
@@ -402,17 +471,29 @@ def owner(plan: Plan) -> dict[str, str]:
 
 
 def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) -> Plan:
-    """Return the plan that a journal holds."""
-    steps = tuple(step_from_json(data) for data in interrupted.steps)
+    """Return the plan that a journal holds, as this account carries it out: under its own token."""
+    store = Store(facts.root, facts.sudo, f"{interrupted.run}-{facts.nonce}")
     return Plan(
         title=interrupted.title,
         name=request.name,
         target=str(facts.target),
         release=interrupted.release,
         run=interrupted.run,
-        store=Store(facts.root, facts.sudo),
-        steps=steps,
+        store=store,
+        steps=tuple(step_from_json(_rebound(data, store, facts)) for data in interrupted.steps),
     )
+
+
+def _rebound(data: Mapping[str, Any], store: Store, facts: HostFacts) -> dict[str, Any]:
+    """Let a step of another account's run use this account's way to root and to docker."""
+    known = dict(data)
+    if "store" in known:
+        known["store"] = asdict(store)
+    if "cli" in known and facts.docker:
+        known["cli"] = asdict(facts.docker.cli)
+    if "sudo" in known:
+        known["sudo"] = facts.sudo
+    return known
 
 
 def interrupted_plan(request: DeployRequest, facts: HostFacts) -> Plan:
@@ -450,13 +531,11 @@ def _take_over(
     reconnect: Callable[[], Transport] | None = None,
 ) -> Runner:
     lock = facts.records.lock
-    if lock and lock.run != plan.run:
-        break_lock(transport, plan.store, lock)
     runner = Runner(
         plan, transport, emit,
         secrets=secrets, registry_password=registry_password, reconnect=reconnect,
     )  # fmt: skip
-    runner.take_over(interrupted)
+    runner.take_over(interrupted, lock.token if lock else "")
     return runner
 
 

@@ -15,7 +15,7 @@ from app.i18n import _
 from app.kinds.process import GRACE_SECONDS
 from app.process_facts import supervise
 from app.releases import Store
-from app.request import DeployRequest, HealthOptions
+from app.request import DeployRequest
 from app.step import RunContext
 from app.transport import CancelToken, Command, OnLine, Transport, ignore_bytes, ignore_line
 
@@ -43,7 +43,7 @@ def status(transport: Transport, request: DeployRequest, facts: HostFacts) -> St
     """Return how the service is now; its health is asked once, the way a deployment asks."""
     state, release, since, restarts = _state(facts)
     record = facts.records.find(release)
-    health = HealthOptions(**record.health) if record and record.health else request.deploy.health
+    health = record.health_options if record and record.health else request.deploy.health
     at = endpoint(health)
     healthy, detail = None, ""
     if at and state == "running":

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import cattrs
 
 from app.artifact import Artifact
-from app.errors import SlipwayError
+from app.errors import LockLost, SlipwayError
 from app.events import Stream
 from app.i18n import _
 from app.image import Context, Image
-from app.releases import Store
+from app.releases import Store, lock_refused, parse_lock
 from app.transport import CancelToken, Command, CommandResult, OnBytes, Secret, Transport
 
 Before = dict[str, Any]
@@ -48,9 +48,16 @@ class RunContext:
     def attempt(
         self, command: Command, *, timeout: float = 60.0, quiet: bool = True
     ) -> CommandResult:
-        """Run a command whose exit code the caller judges."""
+        """Run a command whose exit code the caller judges; raises LockLost if it may not run."""
         line = self.line if not quiet else _no_line
-        return self.transport.run(command, on_line=line, cancel=self.cancel, timeout=timeout)
+        result = self.transport.run(command, on_line=line, cancel=self.cancel, timeout=timeout)
+        if lock_refused(command, result):
+            raise LockLost(
+                _("Another desktop has taken over."),
+                _("The lock is held by {lock}.").format(lock=parse_lock(result.stdout, 0.0)),
+                _("Nothing more was changed from here. “slipway status” shows what runs."),
+            )
+        return result
 
 
 def _no_line(stream: Stream, text: str) -> None:
@@ -65,6 +72,10 @@ class Step(ABC):
     """
 
     types: ClassVar[dict[str, type[Step]]] = {}
+    # a failure of mere tidying does not take back what has proven itself
+    housekeeping: ClassVar[bool] = False
+    # what was seen before an interruption must be seen again before it counts
+    proves: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -34,8 +34,11 @@ from app.layout import Change, Draft, Layout, describe, differences, to_prune
 from app.registry import reference
 from app.releases import Release, Store
 from app.request import DeployRequest, HealthOptions
+from app.rules import LOOKS_SECRET
 from app.step import Step
+from app.transport import Secret
 
+STOP_SECONDS = 10  # docker gives a container that says nothing else
 LOG_DRIVERS = ("json-file", "local", "")
 
 
@@ -83,7 +86,6 @@ class DockerKind:
             secrets=draft.prints,
         )
         adopted = adopted_release(request, facts, docker)
-        old = adopted.id if adopted else facts.records.state.current
         gone = to_prune(request, facts, draft.release)
         rehearse = request.deploy.docker.rehearse and spec.network != "host" and not docker.rootless
         steps: list[Step] = []
@@ -97,13 +99,13 @@ class DockerKind:
             name = kept_name(request.name, "rehearsal")
             steps.append(Rehearse(docker.cli, spec, name, request.deploy.health))
         steps += [
-            Switch(
-                docker.cli,
+            _switch(
+                draft.store,
+                docker,
                 request.name,
                 container,
-                kept_name(request.name, old or "before"),
-                _grace(docker.service, spec),
-                outgoing_restart=_retired(docker.service),
+                adopted,
+                incoming=spec,
                 sha256=record.sha256,
             ),
             _check(docker, request.name, spec, request.deploy.health),
@@ -143,40 +145,37 @@ class DockerKind:
         omit = tuple(sorted(known_prefix(package, docker)))
         return SendImage(docker.cli, package.tag, omit, incoming, proof, draft.store.sudo)
 
-    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+    def lay_out_rollback(
+        self, request: DeployRequest, facts: HostFacts, target: Release, store: Store
+    ) -> Layout:
         """Return the steps that make a kept release's container serve again."""
         docker = usable(facts)
         spec = spec_of(target)
         name = request.name
-        state = facts.records.state
         container = container_of(docker, target)
-        steps: list[Step] = []
-        secrets: tuple[str, ...] = ()
-        if container is None:
-            labels = own_labels(name, target.id, facts.root)
-            spec = replace(spec, labels=labels)
-            steps.append(CreateContainer(docker.cli, spec, kept_name(name, target.id)))
-            secrets = spec.secrets
+        incoming = container.name if container else kept_name(name, target.id)
         adopted = adopted_release(request, facts, docker)
+        steps: list[Step] = []
         if adopted:
-            steps.insert(0, RecordRelease(_store(facts), adopted))
-        outgoing = adopted.id if adopted else (state.current or "before")
-        health = HealthOptions(**target.health) if target.health else HealthOptions()
+            steps.append(RecordRelease(store, adopted))
+        if container is None:
+            spec = replace(spec, labels=own_labels(name, target.id, facts.root))
+            steps.append(CreateContainer(docker.cli, spec, incoming))
         steps += [
-            Switch(
-                docker.cli,
+            _switch(
+                store,
+                docker,
                 name,
-                kept_name(name, target.id),
-                kept_name(name, outgoing),
-                _grace(docker.service, spec),
-                outgoing_restart=_retired(docker.service),
-                incoming_restart="always" if spec.restart == "always" else "",
+                incoming,
+                adopted,
+                incoming=spec,
                 sha256="" if target.adopted else target.sha256,
             ),
-            _check(docker, name, spec, health),
-            RecordState(_store(facts), target.id, adopted.id if adopted else ""),
+            _check(docker, name, spec, target.health_options),
+            RecordState(store, target.id, adopted.id if adopted else ""),
         ]
         current = facts.records.current
+        again = (_("its secrets: the container is made again with today's values"),)
         return Layout(
             record=target,
             steps=tuple(steps),
@@ -186,17 +185,15 @@ class DockerKind:
                 _("the program and its image: {version}").format(
                     version=target.version or spec.image
                 ),
-                _("its arguments, environment and secrets as they were"),
+                _("its arguments, environment and secrets as they were")
+                if container
+                else _("its arguments and environment as they were"),
                 _("its ports, volumes, restart policy and limits as they were"),
             ),
-            cannot=_cannot(spec, ()),
-            warnings=(),
-            secrets=secrets,
+            cannot=_cannot(spec, ()) + (again if container is None and spec.secrets else ()),
+            secrets=spec.secrets if container is None else (),
+            hidden=_hidden(container, target) + _hidden(docker.service, current),
         )
-
-
-def _store(facts: HostFacts) -> Store:
-    return Store(facts.root, facts.sudo)
 
 
 def usable(facts: HostFacts) -> DockerFacts:
@@ -321,7 +318,9 @@ def _check(
 def _prune(draft: Draft, docker: DockerFacts, gone: tuple[str, ...]) -> list[Step]:
     name = draft.request.name
     records = [item for item in map(draft.facts.records.find, gone) if item]
-    containers = tuple(item.name for item in (container_of(docker, r) for r in records) if item)
+    pairs = [(item, container_of(docker, item)) for item in records]
+    containers = tuple(found.name for item, found in pairs if found and not item.adopted)
+    foreign = tuple(found.name for item, found in pairs if found and item.adopted)
     kept = [item for item in draft.facts.records.releases if item.id not in gone]
     used = {spec_of(item).image for item in kept}
     images = tuple(
@@ -332,18 +331,44 @@ def _prune(draft: Draft, docker: DockerFacts, gone: tuple[str, ...]) -> list[Ste
         )
     )
     steps: list[Step] = []
-    if containers or images:
-        steps.append(PruneContainers(docker.cli, containers, images))
+    if containers or foreign or images:
+        steps.append(PruneContainers(docker.cli, containers, foreign, images))
     return [*steps, PruneReleases(draft.store, gone)]
 
 
-def _grace(service: Container | None, spec: ContainerSpec) -> float:
-    return spec.stop_timeout if service else 1.0
+def _switch(
+    store: Store,
+    docker: DockerFacts,
+    name: str,
+    container: str,
+    adopted: Release | None,
+    *,
+    incoming: ContainerSpec,
+    sha256: str,
+) -> Switch:
+    service = docker.service
+    old = adopted.id if adopted else (service.release if service else "")
+    return Switch(
+        docker.cli,
+        store,
+        name,
+        container,
+        kept_name(name, old or "before"),
+        expected=service.id if service else "",
+        grace=(service.stop_timeout if service else None) or STOP_SECONDS,
+        # docker starts a stopped container again at boot if its policy says "always"
+        outgoing_restart="no" if service and service.restart_policy == "always" else "",
+        incoming_restart="always" if incoming.restart == "always" else "",
+        sha256=sha256,
+    )
 
 
-def _retired(service: Container | None) -> str:
-    # docker starts a stopped container again at boot if its policy says "always"
-    return "no" if service and service.restart_policy == "always" else ""
+def _hidden(container: Container | None, release: Release | None) -> tuple[Secret, ...]:
+    """Return the secrets that a container has, so that its output can be masked."""
+    if container is None or release is None:
+        return ()
+    names = [key for key in container.env if key in release.secrets or LOOKS_SECRET.search(key)]
+    return tuple(container.env[key] for key in names)
 
 
 def _outage(service: Container | None) -> str:

@@ -20,14 +20,14 @@ def adopted_release(
 ) -> Release | None:
     """Return a record for the container that serves if Slipway has none: it is kept to go back to.
 
-    Environment values are not written down, only their names: the kept container has them.
+    Neither environment nor arguments are written down, because secrets may stand there: the kept
+    container has them.
     """
     service = docker.service
     if service is None or (service.ours and facts.records.find(service.release)):
         return None
     definition = ContainerSpec(
         image=service.image,
-        args=service.args,
         ports=service.ports,
         volumes=service.volumes,
         network=service.network,

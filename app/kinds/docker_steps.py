@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from app.docker_facts import DockerCli
+from app.docker_facts import DockerCli, is_absent
 from app.errors import HealthCheckFailed, SlipwayError
 from app.health import Endpoint, Liveness, endpoint, wait_healthy
 from app.i18n import _
 from app.image import LABEL_SHA256
 from app.kinds.container_spec import ContainerSpec, shown_secrets
 from app.kinds.image_steps import DOCKER_SECONDS
+from app.releases import Store
 from app.request import HealthOptions
 from app.step import Before, RunContext, Step
 from app.transport import CancelToken, Command, Script
@@ -153,13 +155,19 @@ def watch_container(
 
 @dataclass(frozen=True, slots=True)
 class Switch(Step):
-    """Stop the container that serves, keep it under another name, start the new one."""
+    """Stop the container that serves, keep it under another name, start the new one.
+
+    ``expected`` is the id of the container that Review showed as serving, "" for none; ``grace``
+    the seconds that it may take to stop: it is stopped by its own setting.
+    """
 
     cli: DockerCli
+    store: Store
     name: str
     incoming: str
     outgoing: str
-    grace: float
+    expected: str = ""
+    grace: int = 10
     outgoing_restart: str = ""
     incoming_restart: str = ""
     sha256: str = ""
@@ -174,35 +182,50 @@ class Switch(Step):
         """One script: what it began it ends, even without us."""
         return (
             self._swap(
-                self.name,
-                self.outgoing,
-                self.outgoing_restart,
-                self.incoming,
-                self.incoming_restart,
+                (self.name, self.outgoing, self.outgoing_restart),
+                (self.incoming, self.incoming_restart),
+                "start",
             ),
         )
 
-    def _swap(
-        self, out: str, out_name: str, out_restart: str, into: str, in_restart: str,
-        *, start: bool = True,
-    ) -> Command:  # fmt: skip
-        grace = str(max(1, round(self.grace)))
-        return self.cli.script(
-            Script("container_swap.sh"),
-            self.name, out, out_name, out_restart, into, in_restart, grace,
-            "yes" if start else "no",
-        )  # fmt: skip
+    def _swap(self, out: tuple[str, str, str], into: tuple[str, str], then: str) -> Command:
+        place = (self.store.root, self.store.token, self.name)
+        return self.cli.script(Script("container_swap.sh"), *place, *out, *into, then)
 
     def inspect(self, ctx: RunContext) -> Before:
-        """Remember which container serves and how, and that the new one exists."""
-        form = "{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}|{{.Name}}"
+        """See that the new container exists and that the one to stop is the one Review showed."""
+        incoming = self._incoming(ctx)
+        form = "{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}|{{.Name}}|{{.HostConfig.AutoRemove}}"  # noqa: E501
+        serving = ctx.attempt(self.cli.command("container", "inspect", "--format", form, self.name))
+        answer = "" if is_absent(serving) else serving.stdout.strip()
+        identity, running, restart, called, vanishes = (answer or "||||").split("|")
+        if called != f"/{self.name}":  # another container's id began like the name
+            identity = ""
+        if identity != self.expected:
+            raise SlipwayError(
+                _("What runs on the server has changed since it was looked at."),
+                _("The container {name} is another one than was shown.").format(name=self.name),
+                _("Nothing was stopped. Look at the plan again."),
+            )
+        if vanishes == "true":
+            raise SlipwayError(
+                _("The container {name} was started with --rm.").format(name=self.name),
+                _("Stopping it would delete it, and nothing could be given back."),
+                _("Start it without --rm first. Nothing was stopped."),
+            )
+        return {
+            "in": incoming,
+            "out": identity,
+            "running": running == "true",
+            "restart": restart,
+        }
+
+    def _incoming(self, ctx: RunContext) -> str:
         unchanged = _("Nothing was stopped. Choose another release, or deploy anew.")
-        look = self.cli.command(
-            "container", "inspect", "--format",
-            f'{{{{.Id}}}}|{{{{index .Config.Labels "{LABEL_SHA256}"}}}}', self.incoming,
-        )  # fmt: skip
+        form = f'{{{{.Id}}}}|{{{{index .Config.Labels "{LABEL_SHA256}"}}}}'
+        look = self.cli.command("container", "inspect", "--format", form, self.incoming)
         found = ctx.attempt(look).check(_("The container to switch to is gone."), unchanged)
-        incoming, sha256 = found.stdout.strip().split("|")
+        identity, sha256 = found.stdout.strip().split("|")
         if self.sha256 and sha256 != self.sha256:
             raise SlipwayError(
                 _("The container to switch to holds another program than recorded."),
@@ -211,40 +234,35 @@ class Switch(Step):
                 ),
                 unchanged,
             )
-        command = self.cli.command("container", "inspect", "--format", form, self.name)
-        serving = ctx.attempt(command)
-        identity, running, restart, called = (serving.stdout.strip() or "|||").split("|")
-        if called != f"/{self.name}":  # another container's id began like the name
-            identity = ""
-        return {
-            "in": incoming,
-            "out": identity,
-            "running": running == "true",
-            "restart": restart,
-        }
+        return str(identity)
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Switch; once begun it is not cancelled, because half a switch serves nobody."""
         self._run(ctx, self.commands[0], _("The new version could not be started."))
 
     def undo(self, ctx: RunContext, before: Before) -> None:
-        """Put the old container back."""
+        """Put the old container back, and see it run."""
         revive = "always" if before["restart"] == "always" else ""
+        retire = "no" if self.incoming_restart == "always" else ""
         command = self._swap(
-            before["in"], self.incoming, "", before["out"], revive, start=before["running"]
+            (before["in"], self.incoming, retire),
+            (before["out"], revive),
+            "prove" if before["running"] else "leave",
         )
         self._run(ctx, command, _("The old version could not be started again."))
 
     def _run(self, ctx: RunContext, command: Command, title: str) -> None:
-        ctx.transport.run(
-            command, on_line=ctx.line, cancel=CancelToken(), timeout=self.grace + DOCKER_SECONDS
-        ).check(title)
+        # a switch of a lost connection may still be waiting for its container to stop
+        patience = 2 * (self.grace + DOCKER_SECONDS)
+        ctx = replace(ctx, cancel=CancelToken())
+        ctx.run(command, title, timeout=patience)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckContainer(Step):
     """See the new version answer through its published port, and stay up."""
 
+    proves: ClassVar[bool] = True
     cli: DockerCli
     name: str
     spec: ContainerSpec
@@ -281,10 +299,15 @@ class CheckContainer(Step):
 
 @dataclass(frozen=True, slots=True)
 class PruneContainers(Step):
-    """Remove the containers and images of releases that are no longer kept."""
+    """Remove the containers and images of releases that are no longer kept.
 
+    ``foreign`` containers were not made by Slipway: their volumes stay.
+    """
+
+    housekeeping: ClassVar[bool] = True
     cli: DockerCli
     containers: tuple[str, ...]
+    foreign: tuple[str, ...]
     images: tuple[str, ...]
 
     @property
@@ -296,12 +319,13 @@ class PruneContainers(Step):
     def commands(self) -> tuple[Command, ...]:
         """Remove each."""
         return (
-            *(self.cli.command("rm", "--force", "--volumes", item) for item in self.containers),
+            *(self.cli.command("rm", "--volumes", item) for item in self.containers),
+            *(self.cli.command("rm", item) for item in self.foreign),
             *(self.cli.command("rmi", item) for item in self.images),
         )
 
     def apply(self, ctx: RunContext, before: Before) -> None:
-        """Remove them; what can't be removed is told and left."""
+        """Remove them; what can't be removed, because it runs or for any reason, is left."""
         for command in self.commands:
             result = ctx.transport.run(command, timeout=DOCKER_SECONDS)
             if result.exit_code != 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app import registry
-from app.docker_facts import DockerCli
+from app.docker_facts import DockerCli, is_absent
 from app.errors import SlipwayError
 from app.i18n import _
 from app.image import Context, Image, write_archive
@@ -32,7 +32,7 @@ class Deliver(Step):
     def inspect(self, ctx: RunContext) -> Before:
         """Look whether the image is there already."""
         found = ctx.attempt(self.cli.command("image", "inspect", "--format", "{{.Id}}", self.tag))
-        return {"present": found.exit_code == 0}
+        return {"present": not is_absent(found)}
 
     def satisfied(self, before: Before) -> bool:
         """Return whether it is there."""
@@ -120,6 +120,7 @@ class SendImage(Deliver):
                 archive, self.incoming, on_bytes=ctx.progress, cancel=ctx.cancel, sudo=self.sudo
             )
         load, create, remove, tidy = self.commands[-4:]
+        ctx.attempt(remove, timeout=DOCKER_SECONDS)  # of a run that was interrupted here
         try:
             loaded = ctx.attempt(load, timeout=LOAD_SECONDS, quiet=False)
             if loaded.exit_code != 0:

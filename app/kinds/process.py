@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from app.artifact import Artifact
 from app.errors import HealthCheckFailed, Problem, SlipwayError
@@ -142,6 +143,7 @@ class SwitchProcess(Step):
 class CheckProcess(Step):
     """See the new version answer, and stay up."""
 
+    proves: ClassVar[bool] = True
     root: str
     health: HealthOptions
 
@@ -268,10 +270,11 @@ class ProcessKind:
             secrets=request.deploy.secrets,
         )
 
-    def lay_out_rollback(self, request: DeployRequest, facts: HostFacts, target: Release) -> Layout:
+    def lay_out_rollback(
+        self, request: DeployRequest, facts: HostFacts, target: Release, store: Store
+    ) -> Layout:
         """Return the steps that make a kept release run again."""
-        store = Store(facts.root, facts.sudo)
-        health = HealthOptions(**target.health) if target.health else HealthOptions()
+        health = target.health_options
         return Layout(
             target,
             (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 from app.i18n import _
-from app.releases import KEPT_JOURNALS, Release, State, Store
+from app.releases import KEPT_JOURNALS, Release, State, Store, parse_state
 from app.step import Before, RunContext, Step
 from app.transport import CancelToken, Command
 
@@ -14,7 +14,7 @@ from app.transport import CancelToken, Command
 def read_state(ctx: RunContext) -> State:
     """Read state.json as it is now."""
     text = ctx.run(ctx.store.read("state.json"), _("state.json can't be read."), quiet=True).stdout
-    return State.from_json(json.loads(text)) if text.strip() else State()
+    return parse_state(text)
 
 
 def write_state(ctx: RunContext, state: State) -> None:
@@ -97,6 +97,7 @@ class RecordState(Step):
 class PruneReleases(Step):
     """Remove the records of releases that are no longer kept, and old journals."""
 
+    housekeeping: ClassVar[bool] = True
     store: Store
     releases: tuple[str, ...]
 
@@ -115,10 +116,14 @@ class PruneReleases(Step):
         )
 
     def apply(self, ctx: RunContext, before: Before) -> None:
-        """Remove them; what has succeeded is not failed by housekeeping."""
+        """Remove them, but never what has come to serve meanwhile."""
         ctx = replace(ctx, cancel=CancelToken())
+        state = read_state(ctx)
+        if {state.current, state.previous, *state.pinned} & set(self.releases):
+            ctx.note(_("left: a release that serves again"))
+            return
         if self.releases:
-            write_state(ctx, read_state(ctx).without(self.releases))
+            write_state(ctx, state.without(self.releases))
         for command in self.commands:
             result = ctx.attempt(command)
             if result.exit_code != 0:

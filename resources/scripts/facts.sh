@@ -9,7 +9,7 @@ home=$(getent passwd "${SUDO_USER:-$(id -un)}" 2>/dev/null | cut -d: -f6)
 home=${home:-$HOME}
 case $root in "~/"*) root=$home/${root#"~/"} ;; esac
 case $other in "~/"*) other=$home/${other#"~/"} ;; esac
-if [ -n "$other" ] && [ ! -e "$root/state.json" ] && [ -e "$other/state.json" ]; then root=$other; fi
+if [ -n "$other" ] && [ ! -e "$root/state.json" ] && [ -d "$other/releases" ]; then root=$other; fi
 section() { printf '\n@@ %s\n' "$1"; }
 
 section system
@@ -20,6 +20,9 @@ id -un
 id -u
 date +%s
 printf '%s\n' "$root"
+for file in "$root/state.json" "$root/key"; do
+	if [ -e "$file" ] && [ ! -r "$file" ]; then echo unreadable && break; fi
+done
 
 section os
 (. /etc/os-release && printf '%s\n' "$PRETTY_NAME") 2>/dev/null || sw_vers -productVersion 2>/dev/null
@@ -53,14 +56,17 @@ if [ -d "$root/lock" ]; then
 	echo $((now - beat))
 fi
 
-section journal
 for file in "$root"/journal/*.jsonl; do
 	if [ -f "$file" ] && ! tail -n 1 "$file" | grep -q '"ended"'; then
+		section "journal/${file##*/}"
 		cat "$file"
 	fi
 done
 
-[ "$kind" = docker ] || exit 0
+if [ "$kind" != docker ]; then
+	section end
+	exit 0
+fi
 
 section docker
 docker=$(command -v docker 2>/dev/null)
@@ -69,7 +75,10 @@ for path in /usr/bin /usr/local/bin /snap/bin /opt/bin /var/packages/Docker/targ
 	[ -n "$docker" ] || { [ -x "$path/docker" ] && docker=$path/docker; }
 done
 printf '%s\n' "$docker"
-[ -n "$docker" ] || exit 0
+if [ -z "$docker" ]; then
+	section end
+	exit 0
+fi
 socket=""
 if ! "$docker" version >/dev/null 2>&1 && [ -S "/run/user/$(id -u)/docker.sock" ]; then
 	socket="unix:///run/user/$(id -u)/docker.sock"
@@ -82,17 +91,22 @@ printf '%s\n' "$socket"
 section docker-info
 "$docker" info --format '{{json .SecurityOptions}}
 {{json .DriverStatus}}
-{{.LoggingDriver}}' 2>/dev/null || exit 0
+{{.LoggingDriver}}' 2>/dev/null
 df -Pk "$("$docker" info --format '{{.DockerRootDir}}' 2>/dev/null)" 2>/dev/null | tail -n 1
 
 section containers
-ids=$({
-	"$docker" container inspect --format '{{.Id}}' "$name" 2>/dev/null
-	"$docker" ps -aq --no-trunc --filter "label=io.slipway.name=$name" --filter label=io.slipway.release
-	# what was adopted has no label of ours: it is known by its name
-	"$docker" ps -aq --no-trunc --filter "name=^/?$name[.]"
-} | sort -u)
+failed=""
+ours=$("$docker" ps -aq --no-trunc --filter "label=io.slipway.name=$name" --filter label=io.slipway.release 2>&1) || failed=$ours
+# what was adopted has no label of ours: it is known by its name
+named=$("$docker" ps -aq --no-trunc --filter "name=^/?$name([.].*)?\$" 2>&1) || failed=$named
 # shellcheck disable=SC2086 # ids are hexadecimal words
+ids=$(printf '%s\n' $ours $named | sort -u)
+if [ -n "$failed" ]; then
+	section failed
+	printf '%s\n' "$failed"
+	exit 0
+fi
+# shellcheck disable=SC2086
 [ -z "$ids" ] || "$docker" container inspect --format '{{json .}}' $ids
 
 section images
@@ -101,4 +115,4 @@ for id in $ids; do images="$images $("$docker" container inspect --format '{{.Im
 # shellcheck disable=SC2086
 [ -z "$images" ] || "$docker" image inspect --format \
 	'{"id":{{json .Id}},"tags":{{json .RepoTags}},"layers":{{json .RootFS.Layers}},"env":{{json .Config.Env}},"labels":{{json .Config.Labels}}}' $images 2>/dev/null
-exit 0
+section end

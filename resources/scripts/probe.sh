@@ -5,8 +5,8 @@ if [ "$1" = http ]; then
 	if command -v curl >/dev/null 2>&1; then
 		exec curl -sSk -o /dev/null -m 5 -H "Host: $3" -w '%{http_code}\n' "$2"
 	elif command -v wget >/dev/null 2>&1; then
-		answer=$(wget -S -O /dev/null -T 5 -t 1 --header "Host: $3" "$2" 2>&1)
-		status=$(printf '%s\n' "$answer" | sed -n 's/^ *HTTP\/[0-9.]* \([0-9]*\).*/\1/p' | tail -n 1)
+		answer=$(wget --no-check-certificate -S -O /dev/null -T 5 -t 1 --header "Host: $3" "$2" 2>&1)
+		status=$(printf '%s\n' "$answer" | sed -n 's/^ *HTTP\/[0-9.]* \([0-9]*\).*/\1/p' | head -n 1)
 		[ -n "$status" ] || { printf '%s\n' "$answer" | tail -n 1 >&2 && exit 1; }
 		printf '%s\n' "$status"
 		exit 0

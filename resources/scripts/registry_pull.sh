@@ -6,6 +6,8 @@ docker=$1 socket=$2 registry=$3 user=$4 reference=$5 tag=$6
 DOCKER_CONFIG=$(mktemp -d)
 export DOCKER_CONFIG
 trap 'rm -rf "$DOCKER_CONFIG"' EXIT
+# sh leaves out the line above when it is ended by a signal
+trap 'exit 130' HUP INT TERM PIPE
 if [ -n "$user" ]; then
 	said=$("$docker" login --username "$user" --password-stdin "${registry%%/*}" 2>&1) || {
 		printf '%s\n' "$said" >&2

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 STARTS = 7
+BEAT_MS = 2
 LINES = 100_000
 MOST_TIMES_BARE = 1.5
 MOST_FREEZE_MS = 50.0
@@ -138,7 +139,7 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
     """Run a job that prints 100,000 lines as fast as it can, and watch the event loop."""
     import gc
 
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
     from app.events import Line
@@ -153,17 +154,18 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
     view.show_rows(["Flood"])
     view.resize(1000, 700)
     view.show()
-    gaps: list[float] = []
+    worst = 0.0
     last = time.perf_counter()
 
     def beat() -> None:
-        nonlocal last
+        nonlocal last, worst
         now = time.perf_counter()
-        gaps.append(now - last)
+        worst = max(worst, now - last - BEAT_MS / 1000)
         last = now
 
     pulse = QTimer()
-    pulse.setInterval(0)
+    pulse.setTimerType(Qt.TimerType.PreciseTimer)
+    pulse.setInterval(BEAT_MS)
     pulse.timeout.connect(beat)
 
     def flood(emit: Callable[[object], None], _cancel: CancelToken) -> None:
@@ -173,8 +175,8 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
 
     def loop_until(condition: Callable[[], bool]) -> float:
         """Return the worst gap in milliseconds until the condition holds."""
-        nonlocal last
-        gaps.clear()
+        nonlocal last, worst
+        worst = 0.0
         last = time.perf_counter()
         check = QTimer()
         check.setInterval(20)
@@ -182,7 +184,7 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
         check.start()
         application.exec()
         check.stop()
-        return max(gaps) * 1000
+        return worst * 1000
 
     began = time.perf_counter()
     settle = began + 0.5

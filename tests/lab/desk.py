@@ -14,6 +14,7 @@ from app.events import Event, Line, Outcome, RunEnded
 from app.host import HostFacts, connect, probe
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
+from app.releases import Store, break_lock
 from app.request import (
     BuildOptions,
     DeployOptions,
@@ -132,6 +133,13 @@ class Desk:
 
     def roll_back(self, release: str = "") -> Outcome:
         return self.run(make_rollback_plan(self.request, self.facts(), release))
+
+    def break_dead_lock(self) -> None:
+        """Release a lock as “slipway unlock” does: this desktop can't know that its holder died."""
+        facts, transport = self.facts(), self.connect()
+        if facts.records.lock:
+            break_lock(transport, Store(facts.root, facts.sudo), facts.records.lock)
+        transport.close()
 
     def recover(self) -> Outcome:
         self.events.clear()

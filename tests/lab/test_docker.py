@@ -23,8 +23,9 @@ from app.events import Event, Line, Outcome, StepChanged, StepState
 from app.kinds.docker_adopting import adopt
 from app.plan import make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
-from app.releases import Store, break_lock
+from app.releases import Store, break_lock, take_lock
 from app.request import BuildOptions, ProjectOptions
+from app.runner import recover
 from app.service import control, follow_logs, status
 from app.transport import CancelToken, Secret
 from tests.lab.desk import Desk, build_request
@@ -506,6 +507,168 @@ def test_a_cut_connection_is_made_again_and_all_put_back(serving: Desk, row: int
     assert outcome is Outcome.FAILED_RESTORED
     assert serving.serves("v1")
     assert_clean(serving)
+
+
+def test_a_switch_cut_while_the_old_version_is_stopping_ends_with_the_old_one(one: Desk) -> None:
+    """The script on the server goes on alone: putting back waits for it."""
+    one.with_docker(stop_timeout=6)
+    assert one.deploy("v1", "ignores-sigterm") is Outcome.SUCCEEDED
+    identity = one.host.docker("inspect", "-f", "{{.Id}}", one.name)
+
+    def cut(event: Event) -> None:
+        if event == StepChanged(4, StepState.RUNNING):
+            threading.Timer(2.0, lambda: one.host.root(CUT, check=False)).start()
+
+    one.on_event = cut
+    assert one.deploy("v2", "good") is Outcome.FAILED_RESTORED
+    one.on_event = None
+    time.sleep(7)
+    assert one.host.docker("inspect", "-f", "{{.Id}} {{.State.Running}}", one.name) == (
+        f"{identity} true"
+    )
+    assert list(one.containers()) == [one.name]
+    assert_clean(one)
+
+
+def test_a_run_of_root_s_is_put_right_by_an_account_with_sudo(
+    serving: Desk, hosts: dict[str, LabHost], tmp_path: Path
+) -> None:
+    die_at(serving, 6, StepState.DONE)
+    colleague = hosts["bookworm-nopass"]
+    request = build_request(colleague, serving.name, 1, tmp_path / "other")
+    request = replace(serving.request, targets=request.targets)
+    other = Desk(colleague, request, tmp_path / "other")
+    other.break_dead_lock()
+    assert other.recover() is Outcome.ROLLED_BACK
+    assert serving.serves("v1")
+    assert_clean(other)
+
+
+def test_two_desktops_never_put_the_same_run_right_at_once(serving: Desk, tmp_path: Path) -> None:
+    die_at(serving, 5, StepState.DONE)
+    first = Desk(serving.host, serving.request, tmp_path / "first")
+    second = Desk(serving.host, serving.request, tmp_path / "second")
+    seen = second.facts()
+
+    def meanwhile(event: Event) -> None:
+        if event == StepChanged(0, StepState.DONE):
+            with pytest.raises(LockHeld):
+                second.recover()
+            assert recover(second.connect(), second.request, seen, second.emit) is (
+                Outcome.FAILED_NOT_RESTORED
+            )
+            assert isinstance(second.error, LockHeld)
+
+    first.on_event = meanwhile
+    assert first.recover() is Outcome.ROLLED_BACK
+    assert serving.serves("v1")
+    assert_clean(serving)
+
+
+def test_a_run_whose_lock_was_taken_over_stops_at_once(one: Desk) -> None:
+    one.deploy("v1")
+    thief = replace(one.request, targets=one.request.targets)
+    other = Desk(one.host, thief, one.folder)
+
+    def steal(event: Event) -> None:
+        if event == StepChanged(2, StepState.DONE):
+            facts = other.facts()
+            assert facts.records.lock is not None
+            store = Store(facts.root, facts.sudo, "thief")
+            take_lock(other.connect(), store, {"who": "thief"}, facts.records.lock.token)
+
+    one.on_event = steal
+    assert one.deploy("v2") is Outcome.FAILED_NOT_RESTORED
+    one.on_event = None
+    assert "thief" in one.error.detail
+    assert one.serves("v1")
+
+
+def test_a_plan_made_before_somebody_else_s_deployment_is_not_run(
+    one: Desk, tmp_path: Path
+) -> None:
+    one.deploy("v1")
+    one.request = replace(one.request, build=replace(one.request.build, version="v3"))
+    stale = one.plan()
+    other = Desk(one.host, one.request, tmp_path / "other")
+    assert other.deploy("v2") is Outcome.SUCCEEDED
+    assert one.run(stale) is Outcome.FAILED_RESTORED
+    assert "changed" in one.error.title
+    assert one.serves("v2")
+    assert_clean(one)
+
+
+def test_undo_is_refused_after_somebody_else_s_deployment(one: Desk, tmp_path: Path) -> None:
+    one.deploy("v1")
+    one.request = replace(one.request, build=replace(one.request.build, version="v2"))
+    runner = one.runner(one.plan())
+    assert runner.run(CancelToken()) is Outcome.SUCCEEDED
+    other = Desk(one.host, one.request, tmp_path / "other")
+    assert other.deploy("v3") is Outcome.SUCCEEDED
+    assert runner.roll_back() is Outcome.FAILED_NOT_RESTORED
+    assert "since this run" in one.error.title
+    assert one.serves("v3")
+    assert_clean(one)
+    assert one.roll_back() is Outcome.SUCCEEDED
+    assert one.serves("v2")
+
+
+def test_an_undo_after_success_that_is_killed_is_finished_by_another(
+    one: Desk, tmp_path: Path
+) -> None:
+    one.deploy("v1")
+    one.request = replace(one.request, build=replace(one.request.build, version="v2"))
+    runner = one.runner(one.plan())
+    assert runner.run(CancelToken()) is Outcome.SUCCEEDED
+
+    class Died(BaseException):
+        pass
+
+    def die(event: Event) -> None:
+        if event == StepChanged(4, StepState.UNDONE):
+            raise Died
+
+    one.on_event = die
+    with pytest.raises(Died):
+        runner.roll_back()
+    other = Desk(one.host, one.request, tmp_path / "other")
+    other.break_dead_lock()
+    assert other.facts().records.interrupted is not None
+    assert other.recover() is Outcome.ROLLED_BACK
+    assert other.serves("v1")
+    assert_clean(other)
+
+
+def test_tidying_up_that_fails_takes_nothing_back(one: Desk) -> None:
+    one.with_deploy(keep=2)
+    for version in ("v1", "v2"):
+        one.deploy(version)
+    kept = next(name for name in one.containers() if "v1" in name)
+    one.host.docker("rm", kept)
+    one.host.docker("tag", one.host.docker("inspect", "-f", "{{.Config.Image}}", one.name), "x:1")
+    # a container that runs under the name of an old release can't be removed
+    one.host.docker("run", "-d", "--name", kept, "--label", f"io.slipway.name={one.name}",
+                    "--label", f"io.slipway.release={kept.partition('.')[2]}", "x:1")  # fmt: skip
+    assert one.deploy("v3") is Outcome.SUCCEEDED
+    assert one.serves("v3")
+    assert "left:" in one.output
+    assert kept in one.containers()
+
+
+def test_a_container_that_always_restarts_stays_aside(one: Desk) -> None:
+    one.with_docker(restart="always")
+    one.deploy("v1")
+    one.deploy("v2")
+    aside = next(name for name in one.containers() if "v1" in name)
+    form = "{{.HostConfig.RestartPolicy.Name}}"
+    assert one.host.docker("inspect", "-f", form, aside) == "no"
+    assert one.host.docker("inspect", "-f", form, one.name) == "always"
+    runner = one.runner(make_rollback_plan(one.request, one.facts()))
+    assert runner.run(CancelToken()) is Outcome.SUCCEEDED
+    assert one.host.docker("inspect", "-f", form, one.name) == "always"
+    assert runner.roll_back() is Outcome.ROLLED_BACK
+    assert one.host.docker("inspect", "-f", form, one.name) == "always"
+    assert one.host.docker("inspect", "-f", form, aside) == "no"
 
 
 # -- other ways to the server ----------------------------------------------------------------------
