@@ -64,7 +64,7 @@ class Run(QObject):
     ``happened`` carries events in order, ``changed`` follows every change of ``state``.
     """
 
-    happened = Signal(list)
+    happened = Signal(object)
     changed = Signal()
 
     def __init__(self, task: Task, parent: QObject | None = None) -> None:

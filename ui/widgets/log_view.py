@@ -33,7 +33,7 @@ from ui.theme import monospace, theme
 from ui.widgets.basics import label, tool_button
 
 KEPT = 100_000  # lines that filter, search and Save know; the oldest go first
-SHOWN = 20_000  # lines that the view holds at once
+SHOWN = 10_000  # lines that the view holds at once
 LONGEST = 4_000  # characters of one line
 ADDED = 400  # lines that one turn of the event loop adds to the view
 LOOKED_AT = 10_000  # lines that one turn compares with the filter
