@@ -34,8 +34,7 @@ def _as_before() -> Iterator[None]:
         gc.enable()
 
 
-def allocate() -> None:
-    kept: list[object] = []
+def allocate(kept: list[object]) -> None:
     for _number in range(200_000):
         kept.append([])  # noqa: PERF401 (each one counts for the collector)
 
@@ -45,7 +44,8 @@ def test_garbage_waits_for_the_gui_thread(qtbot: QtBot) -> None:
     collector = GarbageCollector(owner)
     for _number in range(2000):
         Cycle()
-    thread = threading.Thread(target=allocate)
+    kept: list[object] = []  # what is freed again would no longer count
+    thread = threading.Thread(target=allocate, args=(kept,))
     thread.start()
     thread.join()
     assert died_on == []
