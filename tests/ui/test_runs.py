@@ -1,0 +1,297 @@
+"""Review, Deploy and the run dialog: from golden plans, scripted runs and real ones."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.errors import HealthCheckFailed, SlipwayError
+from app.events import Emit, Line, Outcome, Progress, RunEnded, StepChanged, StepState
+from app.history import History
+from app.image import Image
+from app.plan import make_plan, make_rollback_plan
+from app.request import DeployRequest, HealthOptions, Target
+from app.transport import CancelToken
+from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
+from ui.draft import Draft
+from ui.pages.deploy import DeployPage, browser_url
+from ui.run import Run, RunState, Task
+from ui.run_dialog import RunDialog
+from ui.widgets.command_view import CommandView, commands_text
+from ui.widgets.plan_view import PlanView
+
+__all__ = ["image"]  # the fixture of the golden plans
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "history.db", tmp_path / "logs")
+
+
+class Scripted:
+    """Emits what a test says; cancelling puts everything back."""
+
+    def __init__(self, emit: Emit, steps: int, fails: SlipwayError | None = None) -> None:
+        self.emit = emit
+        self.steps = steps
+        self.fails = fails
+        self.release = threading.Event()
+        self.can_roll_back = False
+        self.rolled_back = False
+
+    def run(self, cancel: CancelToken) -> Outcome:
+        self.can_roll_back = True
+        for index in range(self.steps):
+            self.emit(StepChanged(index, StepState.RUNNING))
+            self.emit(Line(index, "stdout", f"working on {index}"))
+            self.emit(Progress(index, 5, 10))
+            while index == 1 and not self.release.wait(0.01):
+                if cancel.cancelled:
+                    self.emit(StepChanged(index, StepState.CANCELLED))
+                    self.emit(StepChanged(0, StepState.UNDONE))
+                    self.can_roll_back = False
+                    return self.end(Outcome.CANCELLED)
+            if self.fails and index == self.steps - 1:
+                self.emit(StepChanged(index, StepState.FAILED))
+                return self.end(Outcome.FAILED_RESTORED, self.fails)
+            self.emit(StepChanged(index, StepState.DONE))
+        return self.end(Outcome.SUCCEEDED)
+
+    def roll_back(self) -> Outcome:
+        self.rolled_back = True
+        self.can_roll_back = False
+        self.emit(StepChanged(0, StepState.UNDOING))
+        self.emit(StepChanged(0, StepState.UNDONE))
+        return self.end(Outcome.ROLLED_BACK)
+
+    def end(self, outcome: Outcome, error: SlipwayError | None = None) -> Outcome:
+        self.emit(RunEnded(outcome, error))
+        return outcome
+
+
+class Stage:
+    """A task whose run a test holds and lets go."""
+
+    def __init__(self, history: History, fails: SlipwayError | None = None) -> None:
+        self.actor: Scripted | None = None
+        self.fails = fails
+        rows = ("Lock", "Send", "Switch")
+        wanted = DeployRequest("hello", targets=(Target("localhost", "local"),))
+        self.task = Task(
+            "Deploy hello", rows, self.begin, lambda: history.begin(wanted, "Deploy hello", rows)
+        )
+
+    def begin(self, emit: Emit) -> Scripted:
+        self.actor = Scripted(emit, 3, self.fails)
+        return self.actor
+
+    def let_go(self) -> None:
+        assert self.actor is not None
+        self.actor.release.set()
+
+
+@pytest.fixture
+def page(qtbot: QtBot, draft: Draft) -> Iterator[DeployPage]:
+    made = DeployPage(draft)
+    qtbot.addWidget(made)
+    made.resize(1000, 700)
+    made.show()
+    yield made
+    if made.run is not None:
+        made.run.cancel()
+        qtbot.waitUntil(lambda: not made.busy)
+
+
+def begun(qtbot: QtBot, page: DeployPage, stage: Stage) -> Run:
+    page.begin(stage.task)
+    assert page.run is not None
+    rows = page.view.steps.steps.rows
+    qtbot.waitUntil(lambda: rows[1].state is StepState.RUNNING)
+    return page.run
+
+
+def ended(qtbot: QtBot, run: Run) -> None:
+    qtbot.waitUntil(lambda: run.state is RunState.ENDED)
+
+
+# Review
+
+
+def words_of(view: PlanView) -> str:
+    return "\n".join(each.text().replace("\u200b", "") for each in view.findChildren(QLabel))
+
+
+def test_review_shows_the_whole_plan(qtbot: QtBot, image: Image) -> None:
+    first = make_plan(request(), image, facts(), SECRETS)
+    changed = request(env={"PORT": "81"})
+    plan = make_plan(changed, image, after(first, request()), SECRETS)
+    view = PlanView()
+    qtbot.addWidget(view)
+    view.show_plan(plan)
+    assert plan.changes
+    words = words_of(view)
+    for change in plan.changes:
+        assert change.what in words
+        assert change.new in words
+    for text in (plan.title, plan.outage, *plan.restores, *plan.cannot):
+        assert text in words
+    commands = [each.text for each in view.findChildren(CommandView)]
+    assert commands == [commands_text(row.commands) for row in plan.rows if row.commands]
+    assert len(view.steps) == len(plan.rows)
+    assert "hunter2" not in "".join(commands)
+
+
+def test_steps_open_and_their_commands_are_copied(qtbot: QtBot, image: Image) -> None:
+    plan = make_plan(request(), image, facts(), SECRETS)
+    view = PlanView()
+    qtbot.addWidget(view)
+    view.show_plan(plan)
+    assert not any(step.opened for step in view.steps)
+    view.open_all()
+    assert all(step.opened for step in view.steps)
+    view.open_all()
+    assert not any(step.opened for step in view.steps)
+    shown = view.findChildren(CommandView)[0]
+    shown.copy()
+    assert QGuiApplication.clipboard().text() == shown.text
+    view.copy_all()
+    copied = QGuiApplication.clipboard().text()
+    assert all(str(command) in copied for row in plan.rows for command in row.commands)
+    assert "hunter2" not in copied
+
+
+def test_an_empty_plan_says_so(qtbot: QtBot, image: Image) -> None:
+    first = make_plan(request(), image, facts(), SECRETS)
+    plan = make_plan(request(), image, after(first, request()), SECRETS)
+    assert plan.empty
+    view = PlanView()
+    qtbot.addWidget(view)
+    view.show_plan(plan)
+    assert "There is nothing to do" in words_of(view)
+    assert view.steps == []
+
+
+def test_a_rollback_is_read_before_it_runs(qtbot: QtBot, history: History) -> None:
+    plan = make_rollback_plan(request(), two_releases())
+    stage = Stage(history)
+    parent = QLabel()
+    qtbot.addWidget(parent)
+    dialog = RunDialog(parent, plan, stage.task, "&Roll back")
+    dialog.show()
+    assert plan.title in words_of(dialog.plan_view)
+    assert stage.actor is None
+    dialog.start_button.click()
+    qtbot.waitUntil(lambda: dialog.run.running and stage.actor is not None)
+    dialog.close()  # asks instead
+    assert dialog.isVisible()
+    stage.let_go()
+    with qtbot.waitSignal(dialog.done_running):
+        pass
+    assert "healthy" in dialog.notice.text
+    dialog.close()
+    assert not dialog.isVisible()
+
+
+# Deploy
+
+
+def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History) -> None:
+    stage = Stage(history)
+    run = begun(qtbot, page, stage)
+    assert page.cancel_button.isVisible()
+    assert page.cancel_button.isEnabled()
+    assert not page.roll_back_button.isVisible()
+    stage.let_go()
+    ended(qtbot, run)
+    assert run.outcome is Outcome.SUCCEEDED
+    assert not page.cancel_button.isVisible()
+    assert page.roll_back_button.isEnabled()
+    assert page.notice.text.startswith("Done")
+    page.roll_back_button.click()
+    qtbot.waitUntil(lambda: run.outcome is Outcome.ROLLED_BACK and not run.running)
+    assert not page.roll_back_button.isEnabled()
+    assert page.view.steps.steps.rows[0].state is StepState.UNDONE
+    assert page.notice.text.startswith("Rolled back")
+    assert "▸ Undo: Lock" in page.view.log.all_lines
+    kept = history.runs()[0]
+    assert kept.outcome is Outcome.ROLLED_BACK
+    assert "working on 1" in kept.log.read_text(encoding="utf-8")
+
+
+def test_cancel(qtbot: QtBot, page: DeployPage, history: History) -> None:
+    run = begun(qtbot, page, Stage(history))
+    page.cancel_button.click()
+    assert run.state is RunState.CANCELLING
+    assert not page.cancel_button.isEnabled()
+    ended(qtbot, run)
+    assert run.outcome is Outcome.CANCELLED
+    assert page.notice.text.startswith("Cancelled")
+
+
+def test_a_failure_is_told_and_can_be_passed_on(
+    qtbot: QtBot, page: DeployPage, history: History
+) -> None:
+    error = HealthCheckFailed("It did not become healthy.", "refused <b>", "Look at its log.")
+    stage = Stage(history, error)
+    run = begun(qtbot, page, stage)
+    stage.let_go()
+    ended(qtbot, run)
+    assert page.notice.text.splitlines()[1:] == [error.title, error.detail, error.hint]
+    page.copy_report()
+    report = QGuiApplication.clipboard().text()
+    for part in ("Deploy hello", str(error), "working on 2", "PySide6"):
+        assert part in report
+
+
+def test_no_connection_is_a_failure_that_changed_nothing(
+    qtbot: QtBot, page: DeployPage, history: History
+) -> None:
+    def begin(_emit: Emit) -> Scripted:
+        raise SlipwayError("Can't connect", "refused", "Start it")
+
+    task = Stage(history).task
+    page.begin(Task(task.title, task.rows, begin, task.record))
+    assert page.run is not None
+    ended(qtbot, page.run)
+    assert page.run.outcome is Outcome.FAILED_RESTORED
+    assert "Can't connect" in page.notice.text
+    assert not page.roll_back_button.isEnabled()
+
+
+def test_a_full_disk_does_not_end_a_run(qtbot: QtBot, page: DeployPage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    broken = History(tmp_path / "file" / "history.db", tmp_path / "logs")
+    stage = Stage(broken)
+    run = begun(qtbot, page, stage)
+    stage.let_go()
+    ended(qtbot, run)
+    assert run.outcome is Outcome.SUCCEEDED
+    assert any("not in the history" in line for line in page.view.log.all_lines)
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "shown"),
+    [
+        ("http://localhost:8080/health", Target("10.0.0.5"), "http://10.0.0.5:8080/health"),
+        ("http://127.0.0.1/", Target("host"), "http://host/"),
+        ("http://localhost:1/", Target("localhost", "local"), "http://localhost:1/"),
+        ("https://hello.example/", Target("host"), "https://hello.example/"),
+        ("http://localhost:8080/", Target("fd00::1"), "http://[fd00::1]:8080/"),
+        ("", Target("host"), ""),
+    ],
+)
+def test_where_the_browser_goes(url: str, target: Target, shown: str) -> None:
+    wanted = request(health=HealthOptions(http=url))
+    assert browser_url(DeployRequest("a", deploy=wanted.deploy, targets=(target,))) == shown
+
+
+# Accessibility of what these pages add
+
+
+def test_every_button_has_a_name(qtbot: QtBot, page: DeployPage) -> None:
+    for each in page.findChildren(QPushButton):
+        assert each.text() or each.accessibleName()
