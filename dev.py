@@ -117,7 +117,7 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     if code:
         print("The checks failed; the tests were not run.")
         return code
-    workers = [] if "-n" in rest else ["-n", "auto", "--dist", "loadgroup"]
+    workers = [] if "-n" in rest else ["-n", "auto"]
     options = [*workers, *(["--lab"] if with_lab else []), *rest]
     return run(PYTHON, "-m", "pytest", "-q", *options)
 

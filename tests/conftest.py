@@ -14,6 +14,8 @@ from pathlib import Path
 
 import keyring
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app import i18n
 from tests.memory_keyring import MemoryKeyring
@@ -110,17 +112,30 @@ def memory_keyring() -> MemoryKeyring:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the lab's tests, keep them on one worker, and leave them out while the lab is off."""
+    """Mark the lab's tests, and leave them out while the lab is off."""
     lab = [item for item in items if item.path.is_relative_to(LAB_FOLDER)]
     for item in lab:
         item.add_marker(pytest.mark.lab)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
     if lab and not config.getoption("lab"):
         items[:] = [item for item in items if item not in set(lab)]
         config.hook.pytest_deselected(items=lab)
         watch = config.pluginmanager.get_plugin("slipway-skip-watch")
         watch.left_out = len(lab)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return LabOnOneWorker(config, log)
+
+
+class LabOnOneWorker(LoadScopeScheduling):
+    """Runs the lab's tests one after the other, because they share hosts; all others anywhere.
+
+    pytest-xdist's own way to say so, ``loadgroup``, does nothing under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "lab" if nodeid.startswith("tests/lab/") else nodeid
 
 
 class SkipWatch:
