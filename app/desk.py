@@ -29,7 +29,4 @@ def present(run: str) -> Iterator[None]:
 def was_here(run: str) -> bool:
     """Return whether a run was under way on this desktop and its process is gone."""
     path = _place(run)
-    if not run or not path.exists():
-        return False
-    with path.open("a+b") as file:
-        return supervise.lock_file(file, shared=True)
+    return bool(run) and path.is_file() and not supervise.is_held(path)

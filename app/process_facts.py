@@ -9,9 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
-from app.transport import Command, Transport
-
-SUPERVISE = Path(__file__).with_name("supervise.py")
+from app.supervise import own_words
+from app.transport import Command, Secret, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,13 @@ class ProcessFacts:
 
     @property
     def running(self) -> bool:
-        """Whether the program itself runs now."""
+        """Whether the program itself runs now, under its supervisor."""
         return self.state == "running"
+
+    @property
+    def up(self) -> bool:
+        """Whether it is in service: runs, will be started again, or has lost its supervisor."""
+        return self.state in ("running", "waiting") or (self.state == "lost" and self.pid != 0)
 
 
 def default_root() -> str:
@@ -37,10 +41,9 @@ def default_root() -> str:
     return (Path(platformdirs.user_data_path("slipway", appauthor=False)) / "services").as_posix()
 
 
-def supervise(*arguments: str, stdin: bytes | None = None) -> Command:
+def supervise(*arguments: str, stdin: bytes | Secret | None = None) -> Command:
     """Return a command of the supervisor."""
-    words = ("supervise",) if getattr(sys, "frozen", False) else (str(SUPERVISE),)
-    return Command((sys.executable, *words, *arguments), stdin)
+    return Command((sys.executable, *own_words(), *arguments), stdin)
 
 
 def read_process(transport: Transport, root: str) -> ProcessFacts:

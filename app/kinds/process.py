@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -19,7 +20,7 @@ from app.process_facts import parse_status, supervise
 from app.releases import Release, Store
 from app.request import DeployRequest, HealthOptions
 from app.step import Before, RunContext, Step
-from app.transport import CancelToken, Command
+from app.transport import CancelToken, Command, Secret
 
 GRACE_SECONDS = 10.0
 LOG_LINES = 30
@@ -119,15 +120,14 @@ class SwitchProcess(Step):
         """Remember which release runs."""
         look = supervise("status", self.root)
         found = parse_status(ctx.run(look, _("The supervisor does not answer."), quiet=True).stdout)
-        return {"release": found.release, "running": found.running or found.state == "waiting"}
+        return {"release": found.release, "running": found.up}
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Switch; once begun it is not cancelled, because half a switch serves nobody."""
         ctx = replace(ctx, cancel=CancelToken())
         values = {name: ctx.secrets[name].reveal() for name in self.secrets}
-        start = supervise(
-            "start", self.root, self.release, stdin=json.dumps(values).encode() if values else b""
-        )
+        hidden = Secret(json.dumps(values)) if values else b""
+        start = supervise("start", self.root, self.release, stdin=hidden)
         ctx.run(self._stop, _("The old version does not end."), quiet=True)
         ctx.run(start, _("The new version does not start."), quiet=True)
 
@@ -162,10 +162,16 @@ class CheckProcess(Step):
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Wait until healthy and stable."""
+        asking = 0.0
 
         def alive() -> Liveness:
+            nonlocal asking
+            # asking starts a process: a machine that is slow at it gets as long to itself
+            ctx.cancel.wait(asking)
+            begun = time.monotonic()
             title = _("The supervisor does not answer.")
             found = parse_status(ctx.run(self.commands[0], title, quiet=True).stdout)
+            asking = time.monotonic() - begun
             detail = found.problem or _("Exit code {code}.").format(code=found.exit_code)
             return Liveness(found.running, f"{found.pid} {found.restarts}", detail)
 
@@ -173,7 +179,7 @@ class CheckProcess(Step):
             wait_healthy(ctx, self.health, endpoint(self.health), alive, stable=self.health.stable)
         except HealthCheckFailed as problem:
             ctx.note(_("last output of the new version:"))
-            logs = supervise("log", self.root, str(LOG_LINES))
+            logs = supervise("log", self.root, str(LOG_LINES), "--since-start")
             output = ctx.transport.run(logs, on_line=ctx.line).stdout.strip().splitlines()[-10:]
             said = (
                 _("Its last output:") + "\n" + "\n".join(output)
@@ -186,7 +192,10 @@ class CheckProcess(Step):
 
 
 class ProcessKind:
-    """Runs the service as a supervised program on this computer."""
+    """Runs the service as a supervised program on this computer.
+
+    After a restart of the computer nothing runs: the supervisor is started by people only.
+    """
 
     def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
         """Return what this computer lacks."""
@@ -200,7 +209,7 @@ class ProcessKind:
             ]
         knock = endpoint(request.deploy.health)
         held = {item.port: item.program for item in facts.ports}
-        ours = facts.process is not None and facts.process.running
+        ours = facts.process is not None and facts.process.up
         if knock and knock.port in held and not ours:
             return [
                 Problem(
@@ -243,7 +252,7 @@ class ProcessKind:
             definition={"binary": artifact.binary, "files": _digests(artifact)},
         )
         gone = to_prune(request, facts, draft.release)
-        serves = facts.process is not None and facts.process.running
+        serves = facts.process is not None and facts.process.up
         steps: tuple[Step, ...] = (
             RecordRelease(draft.store, record),
             SendFiles(
@@ -266,7 +275,7 @@ class ProcessKind:
             if serves
             else _("Nothing of that name runs now: nobody is interrupted."),
             restores=_restores(facts),
-            cannot=(_("databases and files that the program wrote to"),),
+            cannot=_cannot(),
             secrets=request.deploy.secrets,
         )
 
@@ -287,7 +296,7 @@ class ProcessKind:
             restores=(
                 _("the program, its files, arguments, environment and secrets as they were"),
             ),
-            cannot=(_("databases and files that the program wrote to"),),
+            cannot=_cannot(),
         )
 
 
@@ -306,6 +315,13 @@ def settings(release: Release) -> Mapping[str, str]:
 
 
 def _restores(facts: HostFacts) -> tuple[str, ...]:
-    if facts.process is None or not facts.process.running:
+    if facts.process is None or not facts.process.up:
         return (_("nothing ran before: rolling back removes what was deployed"),)
     return (_("the release that runs now, with its files, arguments and environment"),)
+
+
+def _cannot() -> tuple[str, ...]:
+    return (
+        _("databases and files that the program wrote to"),
+        _("the program after a restart of this computer: nothing starts it again by itself"),
+    )
