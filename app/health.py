@@ -67,8 +67,7 @@ def _bracketed(host: str) -> str:
 def probe(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
     """Knock once; return "" if the answer is the expected one, else what was wrong with it."""
     try:
-        host = "127.0.0.1" if at.host == "localhost" else at.host
-        connection = ctx.transport.connect_tcp(at.port, host)
+        connection = _connect(ctx, at)
     except ConnectionRefusedError:
         return _("port {port} refuses connections").format(port=at.port)
     except TimeoutError:
@@ -85,6 +84,15 @@ def probe(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
         )
     finally:
         connection.close()
+
+
+def _connect(ctx: RunContext, at: Endpoint) -> socket.socket | None:
+    if at.host != "localhost":
+        return ctx.transport.connect_tcp(at.port, at.host)
+    try:
+        return ctx.transport.connect_tcp(at.port, "127.0.0.1")
+    except (ConnectionRefusedError, TimeoutError):
+        return ctx.transport.connect_tcp(at.port, "::1")
 
 
 def _http_status(connection: socket.socket, health: HealthOptions) -> int:

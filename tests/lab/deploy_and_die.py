@@ -1,4 +1,4 @@
-"""A desktop that is killed with SIGKILL as a row of its run enters a state: deploy_and_die.py JSON."""
+"""A desktop that is killed with SIGKILL as a row of its run enters a state (JSON says which)."""
 
 import json
 import os
