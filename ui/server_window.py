@@ -107,7 +107,7 @@ class ServerWindow(QWidget):
         body.setContentsMargins(24, 12, 24, 20)
         body.setSpacing(10)
         self.notice = Notice()
-        self._notice_action = button("", self._notice_clicked)
+        self._notice_action = button(_("Try &again"), self._notice_clicked)
         self.notice.buttons.addWidget(self._notice_action)
         self.notice.buttons.addStretch(1)
         self._on_notice: Callable[[], object] = self.look

@@ -181,8 +181,8 @@ class Notice(QFrame):
 
     @property
     def text(self) -> str:
-        """What it says, title first; empty while it is hidden."""
-        return "" if self.isHidden() else f"{self._title.text()}\n{self._text.text()}".strip()
+        """What it says, title first; empty if it has nothing to say."""
+        return f"{self._title.text()}\n{self._text.text()}".strip()
 
     def say(self, tone: Tone, title: str, text: str = "") -> None:
         """Say something else; without title and text the box disappears."""
@@ -194,7 +194,10 @@ class Notice(QFrame):
             widget.setVisible(bool(words))
         self.setAccessibleName(title)
         self.setAccessibleDescription(text)
-        self.setVisible(bool(title or text))
+        wanted = bool(title or text)
+        # shown without a parent it would be a window of its own
+        if self.parentWidget() is not None or not wanted:
+            self.setVisible(wanted)
 
     def say_error(self, error: SlipwayError) -> None:
         """Say what happened, why, and what to do next."""

@@ -55,10 +55,10 @@ class Field(QWidget):
         if not control.accessibleName():
             control.setAccessibleName(text.replace("&", ""))
         self._explanation = label(explanation, "small")
-        self._explanation.setVisible(bool(explanation))
         self._words = label(role="problem")
         self._icon = Icon("error", "danger", 16)
         self._lay_out(control, tuple(beside), stacked)
+        self._explanation.setVisible(bool(explanation))
         self.show_problem(None)
         for edit in control.findChildren(QLineEdit, "qt_spinbox_lineedit"):
             edit.setTextMargins(6, 0, 0, 0)  # style sheets have no say in a spin box's text

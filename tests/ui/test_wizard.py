@@ -1,0 +1,406 @@
+"""The whole wizard: a real project, really deployed on this computer, by keyboard alone."""
+
+import os
+import socket
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from app.events import Outcome
+from app.history import History
+from app.request import DeployRequest, HealthOptions, Target
+from app.runner import Runner
+from ui import __main__ as program
+from ui.crash import CrashReporter, crash_report
+from ui.crash_dialog import CrashDialog
+from ui.history_window import HistoryWindow
+from ui.run import RunState
+from ui.run_dialog import RunDialog
+from ui.server_window import ServerWindow
+from ui.task import Task
+from ui.wizard import Wizard
+
+# windows can't be raised where there is no display
+pytestmark = pytest.mark.qt_log_ignore("does not support raise", extend=True)
+PATIENCE = 60_000  # milliseconds
+CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QPlainTextEdit, QAbstractItemView)
+
+
+@pytest.fixture
+def wizard(qtbot: QtBot) -> Iterator[Wizard]:
+    made = program.make_wizard()
+    qtbot.addWidget(made)
+    made.show()
+    made.activateWindow()
+    with qtbot.waitActive(made):
+        pass
+    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    yield made
+    run = made._pages[made.last].run  # type: ignore[attr-defined]
+    if run is not None and run.running:
+        run.cancel()
+        qtbot.waitUntil(lambda: not run.running, timeout=PATIENCE)
+    made.close()
+    draft = made.draft
+    qtbot.waitUntil(
+        lambda: not any(task.workers for task in draft.findChildren(Task)), timeout=PATIENCE
+    )
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(request: DeployRequest, port: int) -> DeployRequest:
+    deploy = replace(
+        request.deploy,
+        kind="process",
+        env={"PORT": str(port), "GREETING": "one"},
+        health=HealthOptions(http=f"http://127.0.0.1:{port}/health", timeout=15, stable=0.2),
+    )
+    here = Target("localhost", transport="local")
+    return replace(request, name="hello", deploy=deploy, targets=(here,))
+
+
+@pytest.fixture
+def ready(
+    qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path], port: int
+) -> Iterator[Wizard]:
+    """Return a wizard with all answers given; what it deployed is stopped afterwards."""
+    draft = wizard.draft
+    wizard.open(project("good"))
+    qtbot.waitUntil(lambda: draft.project is not None, timeout=PATIENCE)
+    draft.update(answers(draft.request, port))
+    qtbot.waitUntil(lambda: wizard.reachable() == wizard.last - 1, timeout=PATIENCE)
+    yield wizard
+    from app import service
+    from app.host import probe
+    from app.transport.local import LocalTransport
+
+    local = LocalTransport()
+    local.open()
+    found = probe(local, draft.request, draft.request.targets[0])
+    if found.records.state.current:
+        service.control(local, draft.request, found, "stop")
+
+
+def get(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def press(qtbot: QtBot, window: QWidget, key: Qt.Key, alt: bool = False) -> None:
+    focus = QApplication.focusWidget() or window
+    modifier = Qt.KeyboardModifier.AltModifier if alt else Qt.KeyboardModifier.NoModifier
+    qtbot.keyClick(focus, key, modifier)
+
+
+def tab_to(qtbot: QtBot, window: QWidget, wanted: QWidget) -> None:
+    """Press Tab until the focus is there."""
+    for _time in range(200):
+        if QApplication.focusWidget() is wanted:
+            return
+        press(qtbot, window, Qt.Key.Key_Tab)
+    raise AssertionError(f"Tab never comes to {wanted}")
+
+
+# The way
+
+
+def test_next_is_off_exactly_while_something_is_missing(qtbot: QtBot, wizard: Wizard) -> None:
+    assert not wizard.next_button.isEnabled()
+    assert not wizard.back_button.isEnabled()
+    assert wizard.page.problems()
+    places = [item.entry.place for item in wizard.side_bar.items]
+    assert places == ["current", "locked", "locked", "locked", "locked", "locked"]
+    wizard.next()
+    assert wizard.index == 0
+    wizard.side_bar.chosen.emit(3)
+    assert wizard.index == 0
+
+
+def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, port: int) -> None:
+    for _page in range(4):
+        qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+        before = ready.index
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        assert ready.isAncestorOf(focus)
+        tab_to(qtbot, ready, ready.next_button)
+        press(qtbot, ready, Qt.Key.Key_Space)
+        assert ready.index == before + 1
+    assert ready.page is ready.review
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    assert ready.next_button.text() == "&Deploy"
+    plan = ready.draft.plan
+    assert plan is not None
+    tab_to(qtbot, ready, ready.next_button)
+    press(qtbot, ready, Qt.Key.Key_Space)
+    assert ready.page is ready.deploy
+    assert not ready.back_button.isVisible()
+    ready.back()
+    ready.go_to(0)
+    assert ready.page is ready.deploy
+    assert QApplication.focusWidget() is ready.deploy.cancel_button
+    run = ready.deploy.run
+    assert run is not None
+    qtbot.waitUntil(lambda: run.state is RunState.ENDED, timeout=PATIENCE)
+    assert (run.outcome, str(run.error or "")) == (Outcome.SUCCEEDED, "")
+    assert [row.title for row in ready.deploy.view.steps.steps.rows] == [r.title for r in plan.rows]
+    assert '"greeting":"one"' in get(port)
+
+    # the same again is an empty plan: nothing to deploy
+    ready.deploy.again_button.click()
+    qtbot.waitUntil(lambda: ready.draft.plan is not None, timeout=PATIENCE)
+    assert ready.draft.plan is not None
+    assert ready.draft.plan.empty
+    assert not ready.next_button.isEnabled()
+
+    # another greeting, then back to the first by Roll back
+    env = ready.draft.request.deploy.env | {"GREETING": "two"}
+    ready.go_to(2)
+    ready.draft.set("deploy.env", env)
+    qtbot.waitUntil(lambda: ready.reachable() == ready.last - 1, timeout=PATIENCE)
+    ready.go_to(ready.last - 1)
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    ready.next()
+    second = ready.deploy.run
+    assert second is not None
+    qtbot.waitUntil(lambda: second.state is RunState.ENDED, timeout=PATIENCE)
+    assert '"greeting":"two"' in get(port)
+    tab_to(qtbot, ready, ready.deploy.roll_back_button)
+    press(qtbot, ready, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: second.outcome is Outcome.ROLLED_BACK, timeout=PATIENCE)
+    assert '"greeting":"one"' in get(port)
+    _windows_beside(qtbot, ready, port)
+
+
+def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
+    """Look at what runs, restart it, find the runs in the history, stop it."""
+    ready.show_server()
+    server = next(each for each in ready.windows.shown() if isinstance(each, ServerWindow))
+    qtbot.waitUntil(lambda: "listens on port" in server.log.shown, timeout=PATIENCE)
+    assert "Running and healthy" in server._state.text()
+    assert server.releases.rowCount() == 1
+    server.releases.selectRow(0)
+    assert not server.roll_back_button.isEnabled()  # it serves already
+    assert_accessible(server)
+    count = server.log.shown.count("listens on port")
+    server.restart_button.click()
+    qtbot.waitUntil(lambda: server.log.shown.count("listens on port") > count, timeout=PATIENCE)
+    ready.show_history()
+    history = next(each for each in ready.windows.shown() if isinstance(each, HistoryWindow))
+    qtbot.waitUntil(lambda: history.model.rowCount() == 2)
+    assert [run.outcome for run in history.model.runs] == [Outcome.ROLLED_BACK, Outcome.SUCCEEDED]
+    qtbot.waitUntil(lambda: "rolled_back" in history.log.shown)
+    history.filter.setText("succeeded")
+    assert history.shown.rowCount() == 1
+    assert_accessible(history)
+    history.filter.clear()
+    history.table.selectRow(0)
+    history.server_button.click()
+    assert server.tabs.currentIndex() == 1  # the same window again
+    qtbot.waitUntil(server.stop_button.isEnabled, timeout=PATIENCE)
+    server.stop_button.click()
+    question = server.findChildren(QMessageBox)[0]
+    assert [each.text() for each in question.buttons()] == ["&Stop it", "&Cancel"]
+    question.buttons()[0].click()
+    qtbot.waitUntil(server.start_button.isEnabled, timeout=PATIENCE)
+    with pytest.raises(OSError, match="refused"):
+        get(port)
+    history.close()
+    server.close()
+    assert ready.windows.shown() == ()
+
+
+def test_rolling_back_to_a_release_from_the_server_window(
+    qtbot: QtBot, ready: Wizard, port: int
+) -> None:
+    for greeting in ("one", "two"):
+        ready.draft.set("deploy.env", {"PORT": str(port), "GREETING": greeting})
+        qtbot.waitUntil(lambda: ready.reachable() == ready.last - 1, timeout=PATIENCE)
+        ready.go_to(ready.last - 1)
+        qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+        ready.next()
+        qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
+        ready.go_to(2)
+    assert '"greeting":"two"' in get(port)
+    ready.show_server()
+    server = next(each for each in ready.windows.shown() if isinstance(each, ServerWindow))
+    qtbot.waitUntil(lambda: server.releases.rowCount() == 2, timeout=PATIENCE)
+    server.releases.selectRow(1)
+    qtbot.waitUntil(server.roll_back_button.isEnabled, timeout=PATIENCE)
+    server.roll_back_button.click()
+    dialog = server.findChildren(RunDialog)[0]
+    assert '"greeting":"two"' in get(port)
+    assert_accessible(dialog)
+    with qtbot.waitSignal(dialog.done_running, timeout=PATIENCE):
+        dialog.start_button.click()
+    assert dialog.run.outcome is Outcome.SUCCEEDED
+    assert '"greeting":"one"' in get(port)
+    dialog.close()
+    qtbot.waitUntil(lambda: server._dialog is None)
+    server.close()
+
+
+def test_closing_while_running_asks_cancels_and_waits(
+    qtbot: QtBot, ready: Wizard, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    hold = threading.Event()
+    take = Runner._take
+
+    def slow(self: Runner, index: int, step: object, cancel: object) -> None:
+        if index == 2:
+            while not hold.wait(0.02):
+                cancel.check()  # type: ignore[attr-defined]
+        take(self, index, step, cancel)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Runner, "_take", slow)
+    ready.go_to(ready.last - 1)
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    ready.next()
+    run = ready.deploy.run
+    assert run is not None
+    qtbot.waitUntil(lambda: ready.deploy.view.steps.steps.rows[2].state == "done", timeout=PATIENCE)
+    ready.close()
+    assert ready.isVisible()
+    question = ready.findChildren(QMessageBox)[0]
+    texts = [each.text() for each in question.buttons()]
+    assert texts == ["&Cancel it and close", "&Go on"]
+    question.buttons()[1].click()
+    assert run.running
+    assert run.state is not RunState.CANCELLING
+    ready.close()
+    question = ready.findChildren(QMessageBox)[-1]
+    question.buttons()[0].click()
+    assert run.state is RunState.CANCELLING
+    assert ready.isVisible()
+    qtbot.waitUntil(lambda: not ready.isVisible(), timeout=PATIENCE)
+    assert run.outcome is Outcome.CANCELLED
+    assert History().runs()[0].outcome is Outcome.CANCELLED
+
+
+def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    ready._save_as(file)
+    ready.open(file)
+    qtbot.waitUntil(lambda: ready.draft.profile_path == file, timeout=PATIENCE)
+    assert ready.draft.request.deploy.env["GREETING"] == "one"
+    (tmp_path / "no").write_text("")
+    ready._save_as(tmp_path / "no" / "slipway.toml")
+    assert ready.findChildren(QMessageBox)[0].text()
+
+
+# Accessibility
+
+
+def assert_accessible(window: QWidget) -> None:
+    """Every control that the keyboard reaches says what it is."""
+    nameless = [
+        each
+        for each in window.findChildren(QWidget)
+        if isinstance(each, CONTROLS)
+        and each.focusPolicy() != Qt.FocusPolicy.NoFocus
+        and not _inside(each)
+        and not (each.accessibleName() or getattr(each, "text", lambda: "")())
+    ]
+    assert not nameless, [(type(each), each.parent()) for each in nameless]
+
+
+def _inside(widget: QWidget) -> bool:
+    """Return whether it is a part of another control, which has the name."""
+    above = widget.parent()
+    while above is not None:
+        if isinstance(above, QComboBox | QAbstractSpinBox):
+            return True
+        above = above.parent()
+    return widget.objectName().startswith("qt_")
+
+
+def test_every_control_of_every_page_has_a_name(wizard: Wizard) -> None:
+    for index in range(6):
+        assert_accessible(wizard.page_at(index))
+
+
+def test_every_button_of_a_page_has_its_own_letter(ready: Wizard) -> None:
+    """Two controls with one mnemonic on a page would make Alt+letter ambiguous."""
+    fixed = [ready.back_button, ready.next_button]
+    for index in range(6):
+        texts: list[str] = []
+        page = ready.page_at(index)
+        for each in (*page.findChildren(QPushButton), *fixed):
+            if each.isVisibleTo(page) or each in fixed:
+                texts += [each.text()]
+        letters = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+        assert len(letters) == len(set(letters)), (page.title, sorted(letters), texts)
+
+
+# The entry point
+
+
+def test_without_a_display_it_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delitem(os.environ, name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert program.main([]) == 2
+    assert "command line" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert program.main(["open", str(tmp_path / "no.toml")]) == 2
+    assert "no.toml" in capsys.readouterr().err
+
+
+def test_a_bug_is_shown_with_a_report_without_its_words(
+    qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = CrashReporter(QApplication.instance() or QApplication([]))
+
+    def broken() -> None:
+        raise ValueError("hunter2 is the password")
+
+    def work() -> None:
+        try:
+            broken()
+        except ValueError as error:
+            reporter.report(type(error), error, error.__traceback__)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    qtbot.waitUntil(lambda: reporter.dialog is not None)
+    dialog = reporter.dialog
+    assert isinstance(dialog, CrashDialog)
+    dialog.copy()
+    report = QApplication.clipboard().text()
+    assert "ValueError" in report
+    assert "broken" in report
+    assert "hunter2" not in report
+    assert "ValueError: hunter2" in capsys.readouterr().err  # for whoever started it
+    assert_accessible(dialog)
+    dialog.close()
+    assert "hunter2" not in crash_report(ValueError, ValueError("hunter2"), None)
