@@ -10,7 +10,7 @@ from app.host import HostFacts
 from app.i18n import _
 from app.kinds.container_spec import ContainerSpec
 from app.releases import Release, release_id
-from app.request import DeployOptions, DeployRequest
+from app.request import DeployOptions, DeployRequest, HealthOptions
 from app.rules import LOOKS_SECRET
 from app.transport import Secret
 
@@ -77,7 +77,17 @@ def adopt(container: Container, options: DeployOptions) -> Adopted:
         cap_drop=container.cap_drop,
         cap_add=container.cap_add,
     )
+    health = _asking(options.health, container)
     own = {key: value for key, value in options.env.items() if key not in hidden}
     names = tuple(dict.fromkeys((*options.secrets, *sorted(hidden))))
-    taken = replace(options, env=own | shown, secrets=names, docker=docker)
+    taken = replace(options, env=own | shown, secrets=names, docker=docker, health=health)
     return Adopted(taken, hidden)
+
+
+def _asking(health: HealthOptions, container: Container) -> HealthOptions:
+    """Return the check by TCP with a port that the container publishes; others stay."""
+    outside = [port.rpartition(":")[0].rpartition(":")[2] for port in container.ports]
+    ports = [int(port) for port in outside if port.isdigit()]
+    if not health.tcp or not ports or health.tcp in ports:
+        return health
+    return replace(health, tcp=ports[0])

@@ -14,10 +14,10 @@ from pytestqt.qtbot import QtBot
 
 from app.docker_facts import Container
 from app.errors import UntrustedHost
+from app.kinds.docker_adopting import adopt
 from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
 from app.transport import Secret
-from ui.adoption import adopted, adopted_secrets
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.draft import THIS_COMPUTER, Draft
 from ui.jobs import Found, ssh_hosts
@@ -216,7 +216,8 @@ def test_settings_of_a_foreign_container_are_taken_over() -> None:
         network="web",
     )
     before = with_value(DeployRequest(name="hello"), "deploy.health.tcp", 8080)
-    request = adopted(before, container)
+    taken = adopt(container, before.deploy)
+    request = replace(before, deploy=taken.options)
     assert request.deploy.health.tcp == 80
     assert request.deploy.docker.ports == ("80:80",)
     assert request.deploy.docker.volumes == ("/srv:/data",)
@@ -224,7 +225,7 @@ def test_settings_of_a_foreign_container_are_taken_over() -> None:
     assert request.deploy.docker.restart == "unless-stopped"
     assert request.deploy.env == {"PORT": "80"}
     assert request.deploy.secrets == ("DB_PASSWORD",)
-    assert adopted_secrets(container)["DB_PASSWORD"].reveal() == "s3cret"
+    assert taken.secrets["DB_PASSWORD"].reveal() == "s3cret"
     assert "s3cret" not in repr(request)
 
 

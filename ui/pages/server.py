@@ -26,7 +26,6 @@ from app.credentials import What
 from app.errors import AuthError, Problem, SlipwayError, UntrustedHost
 from app.i18n import _, ngettext
 from app.request import Target
-from ui.adoption import adopted, adopted_secrets
 from ui.dialogs import (
     Asking,
     ConfirmDialog,
@@ -500,10 +499,14 @@ class FoundServer(QWidget):
         foreign = foreign_container(self._draft.facts) if self._draft.facts else None
         if foreign is None:
             return
-        request = adopted(self._draft.request, foreign)
-        for name, value in adopted_secrets(foreign).items():
+        # the engine's kinds cost imports that the first page must not wait for
+        from app.kinds.docker_adopting import adopt
+
+        request = self._draft.request
+        adopted = adopt(foreign, request.deploy)
+        for name, value in adopted.secrets.items():
             self._draft.set_secret(name, value, keep=False)
-        self._draft.update(request)
+        self._draft.update(replace(request, deploy=adopted.options))
         self._taken.say(
             "success",
             _("Taken over"),
