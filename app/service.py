@@ -14,7 +14,7 @@ from app.host import HostFacts
 from app.i18n import _
 from app.kinds.process import GRACE_SECONDS
 from app.process_facts import supervise
-from app.releases import Store
+from app.releases import Store, lock_held
 from app.request import DeployRequest
 from app.step import RunContext
 from app.transport import CancelToken, Command, OnLine, Transport, ignore_bytes, ignore_line
@@ -78,7 +78,10 @@ def _state(facts: HostFacts) -> tuple[str, str, str, int]:
 
 
 def control(transport: Transport, request: DeployRequest, facts: HostFacts, action: Action) -> None:
-    """Start, stop or restart what runs; raises CommandFailed."""
+    """Start, stop or restart what runs; raises CommandFailed, LockHeld while a run is under way."""
+    lock = facts.records.lock
+    if lock and not lock.abandoned:
+        raise lock_held(lock)
     failed = _("“{action}” failed.").format(action=action)
     for command in control_commands(request, facts, action):
         transport.run(command, timeout=120).check(failed)
