@@ -59,4 +59,4 @@ def draft(qtbot: QtBot, settings: Settings, tmp_path: Path) -> Iterator[Draft]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Pass over what the offscreen platform says about every window whose contents change."""
     for item in items:
-        item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints", extend=True))
+        item.add_marker(pytest.mark.qt_log_ignore(r"propagateSizeHints|support raise", extend=True))

@@ -39,8 +39,6 @@ from ui.server_window import ServerWindow
 from ui.task import Task
 from ui.wizard import Wizard
 
-# windows can't be raised where there is no display
-pytestmark = pytest.mark.qt_log_ignore("does not support raise", extend=True)
 PATIENCE = 60_000  # milliseconds
 CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QPlainTextEdit, QAbstractItemView)
 
