@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -352,8 +353,8 @@ class Slow(LocalTransport):
         self.asked: list[float] = []
 
     def run(self, command: Command, **_keywords: Any) -> CommandResult:
-        self.asked.append(supervise.time.monotonic())
-        supervise.time.sleep(self.SECONDS)
+        self.asked.append(time.monotonic())
+        time.sleep(self.SECONDS)
         return CommandResult(command, 0, '{"state": "running", "pid": 1}', "")
 
 
