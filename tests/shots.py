@@ -104,7 +104,7 @@ class Photographer:
             self.until(self.wizard.next_button.isEnabled)
             self.wizard.next()
         self.until(lambda: self.draft.plan is not None)
-        self.wizard.review.view.steps[3].set_opened(True)
+        self.wizard.review.view.steps[2].set_opened(True)
         self.take("review", self.wizard)
         self._deploy()
         self._second_version()
@@ -203,11 +203,15 @@ class Photographer:
     # The camera
 
     def take(self, name: str, window: QWidget) -> None:
-        """Take a picture in each scheme."""
+        """Take a picture in each scheme, with few colours: the docs' repository stays small."""
+        from PySide6.QtCore import Qt
+        from PySide6.QtGui import QImage
+
         for suffix, scheme in self.schemes.items():
             self.theme.force(scheme)
             self.wait(0.1)
-            picture = window.grab()
+            few = QImage.Format.Format_Indexed8, Qt.ImageConversionFlag.ThresholdDither
+            picture = window.grab().toImage().convertToFormat(*few)
             picture.save(str(self.folder / f"{name}{suffix}.png"), quality=1)
         self.theme.force(self.schemes[""])
 

@@ -45,7 +45,7 @@ class RunDialog(QDialog):
         self.notice = Notice()
         outer.addWidget(self.notice)
         self._stack = QStackedWidget()
-        self.plan_view = PlanView()
+        self.plan_view = PlanView(titled=False)
         self.plan_view.show_plan(plan)
         self._stack.addWidget(_scrolled(self.plan_view))
         self.view = RunView()

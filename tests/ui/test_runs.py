@@ -182,7 +182,8 @@ def test_a_rollback_is_read_before_it_runs(qtbot: QtBot, history: History) -> No
     qtbot.addWidget(parent)
     dialog = RunDialog(parent, plan, stage.task, "&Roll back")
     dialog.show()
-    assert plan.title in words_of(dialog.plan_view)
+    assert plan.title in [each.text() for each in dialog.findChildren(QLabel)]
+    assert plan.outage in words_of(dialog.plan_view)
     assert stage.actor is None
     dialog.start_button.click()
     qtbot.waitUntil(lambda: dialog.run.running and stage.actor is not None)

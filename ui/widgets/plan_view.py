@@ -17,10 +17,11 @@ from ui.widgets.command_view import CommandView, commands_text
 
 
 class PlanView(QWidget):
-    """Shows a plan; ``show_plan`` replaces what it shows."""
+    """Shows a plan; ``show_plan`` replaces what it shows. ``titled``: its title too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, titled: bool = True) -> None:
         super().__init__()
+        self._titled = titled
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(16)
@@ -58,7 +59,7 @@ class PlanView(QWidget):
             self._layout.addWidget(Notice("warning", warning))
         if plan.empty:
             return
-        self._layout.addWidget(_summary(plan))
+        self._layout.addWidget(_summary(plan, titled=self._titled))
         self._layout.addWidget(_changes(plan.changes))
         self._layout.addWidget(self._steps(plan))
         self._layout.addWidget(_way_back(plan))
@@ -111,8 +112,8 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(parts)
 
 
-def _summary(plan: Plan) -> Card:
-    card = Card(plan.title)
+def _summary(plan: Plan, *, titled: bool) -> Card:
+    card = Card(plan.title if titled else "")
     if plan.outage:
         card.body.addLayout(_fact("history", _("Interruption: {text}").format(text=plan.outage)))
     words = _("If the new version does not become healthy, the old one is put back by itself.")
