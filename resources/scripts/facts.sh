@@ -86,7 +86,15 @@ if ! "$docker" version >/dev/null 2>&1 && [ -S "/run/user/$(id -u)/docker.sock" 
 	export DOCKER_HOST
 fi
 printf '%s\n' "$socket"
-"$docker" version --format '{{json .Server}}' 2>&1 | grep -v '^null$' | tail -n 1
+server=$("$docker" version --format '{{json .Server}}' 2>&1 | grep -v '^null$' | tail -n 1)
+printf '%s\n' "$server"
+case $server in
+"{"*) ;;
+*) # it can't be used, and says why
+	section end
+	exit 0
+	;;
+esac
 
 section docker-info
 "$docker" info --format '{{json .SecurityOptions}}
