@@ -117,7 +117,8 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     if code:
         print("The checks failed; the tests were not run.")
         return code
-    workers = [] if "-n" in rest else ["-n", "auto"]
+    # The lab has hosts for two workers.
+    workers = [] if "-n" in rest else ["-n", "auto", *(["--maxprocesses=2"] if with_lab else [])]
     options = [*workers, *(["--lab"] if with_lab else []), *rest]
     return run(PYTHON, "-m", "pytest", "-q", *options)
 

@@ -22,6 +22,7 @@ from tests.memory_keyring import MemoryKeyring
 
 LAB_FOLDER = Path(__file__).parent / "lab"
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
+ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = ("Windows only", "macOS only")
 
@@ -125,17 +126,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    return LabOnOneWorker(config, log)
+    return OneAtTheEngine(config, log)
 
 
-class LabOnOneWorker(LoadScopeScheduling):
-    """Runs the lab's tests one after the other, because they share hosts; all others anywhere.
+class OneAtTheEngine(LoadScopeScheduling):
+    """Keeps the tests that share the lab's one engine on one worker; all others run anywhere.
 
-    pytest-xdist's own way to say so, ``loadgroup``, does nothing under pytest 9.2.
+    Hosts are not shared: every worker has its own. pytest-xdist's own way to say so, ``loadgroup``,
+    does nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "lab" if nodeid.startswith("tests/lab/") else nodeid
+        return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
 
 
 class SkipWatch:

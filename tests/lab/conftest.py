@@ -9,6 +9,7 @@ from tests.lab.hosts import (
     LabEngine,
     LabHost,
     LabRegistry,
+    hosts_path,
     read_engine,
     read_hosts,
     read_registry,
@@ -24,6 +25,8 @@ def hosts() -> dict[str, LabHost]:
     """Return every host of the lab by its name, SYSTEM-USER."""
     if not (LAB / "hosts.json").is_file():
         pytest.fail("The lab is not up: python3 dev.py lab up", pytrace=False)
+    if not hosts_path().is_file():
+        pytest.fail("The lab has hosts for two workers: pytest -n 2", pytrace=False)
     return {host.name: host for host in read_hosts()}
 
 

@@ -22,6 +22,7 @@ class LabHost:
     """
 
     name: str
+    machine: str
     kind: str
     system: str
     address: str
@@ -157,9 +158,16 @@ class LabRegistry:
     password: str
 
 
+def hosts_path() -> Path:
+    """Return the list of hosts for this process: each worker of pytest-xdist has its own hosts."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    number = int(worker.removeprefix("gw")) + 1
+    return LAB / (f"hosts-{number}.json" if number > 1 else "hosts.json")
+
+
 def read_hosts() -> list[LabHost]:
-    """Return all hosts of the running lab."""
-    return [LabHost(**host) for host in json.loads((LAB / "hosts.json").read_text("utf-8"))]
+    """Return all hosts of the running lab that this process may use."""
+    return [LabHost(**host) for host in json.loads(hosts_path().read_text("utf-8"))]
 
 
 def read_engine() -> LabEngine:
@@ -173,7 +181,7 @@ def read_registry() -> LabRegistry:
 
 
 def _known_hosts(host: LabHost) -> Path:
-    return LAB / "hosts" / host.system / "known_hosts"
+    return LAB / "hosts" / host.machine / "known_hosts"
 
 
 def _ask_password() -> Path:

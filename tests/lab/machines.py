@@ -63,6 +63,24 @@ ACCOUNTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A Linux host: one of the systems, in the set of hosts that one test worker has to itself."""
+
+    system: System
+    set_number: int
+
+    @property
+    def name(self) -> str:
+        """Return its name, which is also its container's."""
+        return self.system.name + (f"-{self.set_number}" if self.set_number > 1 else "")
+
+
+# As many as there are workers, so that two tests never share a host at the same time.
+SETS = (1, 2)
+MACHINES = tuple(Machine(system, number) for number in SETS for system in SYSTEMS)
+
+
 class Lab:
     """One lab in one folder; every method may be called again at any time."""
 
@@ -123,15 +141,15 @@ class Lab:
         self._raise_bridge()
         self._start_engine()
         self._start_registry()
-        for system in SYSTEMS:
-            self._start_machine(system)
-        for system in SYSTEMS:
-            self._wait_for_machine(system)
+        for machine in MACHINES:
+            self._start_machine(machine)
+        for machine in MACHINES:
+            self._wait_for_machine(machine)
         self._write_hosts()
 
     def down(self) -> None:
         """End and remove everything that ``up`` made, but not the cached root file systems."""
-        for name in ("hosts.json", "registry.json", "engine.json"):
+        for name in (*map(hosts_file, SETS), "registry.json", "engine.json"):
             (self.folder / name).unlink(missing_ok=True)
         containers = self._remove_containers()
         self._end(self.run_folder / "dockerd.pid", "dockerd")
@@ -274,40 +292,41 @@ class Lab:
         (self.folder / f"{name}.pid").write_text(str(process.pid))
         self._wait("the registry", lambda: _listens(address), log=f"{name}.log")
 
-    def _start_machine(self, system: System) -> None:
+    def _start_machine(self, machine: Machine) -> None:
+        system = machine.system
         state = self.docker(
-            "container", "inspect", "-f", "{{.State.Running}}", system.name, check=False
+            "container", "inspect", "-f", "{{.State.Running}}", machine.name, check=False
         ).strip()
         if state == "true":
             return
         if state == "false":
-            self.docker("start", system.name)
+            self.docker("start", machine.name)
             return
         image = f"lab-{system.name}:{system.recipe}"
         if not self.docker("images", "-q", image).strip():
             self.docker("import", str(cached_image(system, CACHE, self.say)), image)
-        volumes = [f"-v={system.name}{path.replace('/', '-')}:{path}" for path in system.volumes]
+        volumes = [f"-v={machine.name}{path.replace('/', '-')}:{path}" for path in system.volumes]
         self.docker(
-            *("create", "--name", system.name, "--hostname", system.name, *CAPABILITIES),
+            *("create", "--name", machine.name, "--hostname", machine.name, *CAPABILITIES),
             *("--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
             *("--tmpfs", "/run", "--tmpfs", "/run/lock", *volumes),
             *(f"--env={pair}" for pair in ("container=docker", *system.environment)),
             *("--stop-signal", "SIGRTMIN+3", "-p", f"127.0.0.1:{_free_port()}:22"),
             *(image, "/sbin/init"),
         )
-        self._furnish(system)
-        self.say(f"starting host {system.name}")
-        self.docker("start", system.name)
+        self._furnish(machine)
+        self.say(f"starting host {machine.name}")
+        self.docker("start", machine.name)
 
-    def _furnish(self, system: System) -> None:
+    def _furnish(self, machine: Machine) -> None:
         """Give a host its own host keys, the desktop's public key, and the lab's registry."""
-        stage = self.folder / "hosts" / system.name
+        stage = self.folder / "hosts" / machine.name
         ssh = stage / "etc/ssh"
         ssh.mkdir(parents=True)
         for kind in KEY_TYPES:
             key = ssh / f"ssh_host_{kind}_key"
-            _run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", system.name, "-f", str(key))
-        daemon = {**system.daemon, "insecure-registries": [self.plain_registry_address]}
+            _run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", machine.name, "-f", str(key))
+        daemon = {**machine.system.daemon, "insecure-registries": [self.plain_registry_address]}
         docker = stage / "etc/docker"
         trusted = docker / "certs.d" / self.registry_address
         trusted.mkdir(parents=True)
@@ -319,23 +338,23 @@ class Lab:
         for account in ACCOUNTS:
             if account.uses_key:
                 (keys / account.user).write_bytes(public)
-        self.docker("cp", f"{stage / 'etc'}/.", f"{system.name}:/etc")
+        self.docker("cp", f"{stage / 'etc'}/.", f"{machine.name}:/etc")
 
-    def _wait_for_machine(self, system: System) -> None:
+    def _wait_for_machine(self, machine: Machine) -> None:
         def ready() -> bool:
-            engine = self.docker("exec", system.name, "docker", "version", check=False)
-            return engine.count("Version:") > 1 and _listens(self._ssh_address(system))
+            engine = self.docker("exec", machine.name, "docker", "version", check=False)
+            return engine.count("Version:") > 1 and _listens(self._ssh_address(machine))
 
-        self._wait(f"host {system.name}", ready, log="dockerd.log")
+        self._wait(f"host {machine.name}", ready, log="dockerd.log")
         accounts = "".join(
             f"{account.user}:{self._secret('deploy')}\n"
             for account in ACCOUNTS
             if not account.uses_key
         )
-        self.docker("exec", "-i", system.name, "chpasswd", data=accounts.encode())
+        self.docker("exec", "-i", machine.name, "chpasswd", data=accounts.encode())
 
-    def _ssh_address(self, system: System) -> str:
-        return self.docker("port", system.name, "22/tcp").splitlines()[0].strip()
+    def _ssh_address(self, machine: Machine) -> str:
+        return self.docker("port", machine.name, "22/tcp").splitlines()[0].strip()
 
     def _write_hosts(self) -> None:
         registry = {
@@ -347,23 +366,31 @@ class Lab:
         }
         _write_json(self.folder / "registry.json", registry)
         _write_json(self.folder / "engine.json", {"socket": str(self.socket)})
-        hosts = []
-        for system in SYSTEMS:
-            self._write_known_hosts(system)
-            hosts += [self._host(system, account) for account in ACCOUNTS]
-        _write_json(self.folder / "hosts.json", hosts)
+        for machine in MACHINES:
+            self._write_known_hosts(machine)
+        for number in reversed(SETS):  # hosts.json last: it says that all is there
+            hosts = [
+                self._host(machine, account)
+                for machine in MACHINES
+                if machine.set_number == number
+                for account in ACCOUNTS
+            ]
+            _write_json(self.folder / hosts_file(number), hosts)
 
-    def _host(self, system: System, account: Account) -> dict[str, object]:
-        address, port = self._ssh_address(system).split(":")
+    def _host(self, machine: Machine, account: Account) -> dict[str, object]:
+        address, port = self._ssh_address(machine).split(":")
         keys = {
-            name: _fingerprint(self.folder / "hosts" / system.name / f"etc/ssh/ssh_host_{kind}_key")
+            name: _fingerprint(
+                self.folder / "hosts" / machine.name / f"etc/ssh/ssh_host_{kind}_key"
+            )
             for kind, name in KEY_TYPES.items()
         }
-        ip = self.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", system.name).strip()
+        ip = self.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", machine.name).strip()
         return {
-            "name": f"{system.name}-{account.user}",
+            "name": f"{machine.system.name}-{account.user}",
+            "machine": machine.name,
             "kind": "linux",
-            "system": system.name,
+            "system": machine.system.name,
             "address": address,
             "port": int(port),
             "ip": ip,
@@ -375,10 +402,10 @@ class Lab:
             "sudo": account.sudo,
         }
 
-    def _write_known_hosts(self, system: System) -> None:
+    def _write_known_hosts(self, machine: Machine) -> None:
         """Write the host's true keys for the OpenSSH client."""
-        address, port = self._ssh_address(system).split(":")
-        folder = self.folder / "hosts" / system.name
+        address, port = self._ssh_address(machine).split(":")
+        folder = self.folder / "hosts" / machine.name
         keys = [
             (folder / f"etc/ssh/ssh_host_{kind}_key.pub").read_text().rsplit(" ", 1)[0]
             for kind in KEY_TYPES
@@ -417,6 +444,11 @@ class Lab:
         except (FileNotFoundError, ProcessLookupError):
             pass
         pid_file.unlink(missing_ok=True)
+
+
+def hosts_file(number: int) -> str:
+    """Return the name of the file that lists a set's hosts."""
+    return f"hosts-{number}.json" if number > 1 else "hosts.json"
 
 
 def _wait_for_end(pid: int) -> None:
