@@ -11,15 +11,15 @@ import pytest
 
 from app.artifact import Artifact
 from app.docker_facts import Container, DockerCli, DockerFacts, ImageOnServer
-from app.errors import SlipwayError
-from app.host import HostFacts, PortHolder
+from app.errors import ConnectError, SlipwayError
+from app.host import HostFacts, PortHolder, read_facts
 from app.image import Image, make_image
 from app.kinds.docker_adopting import adopt
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.process_facts import ProcessFacts
 from app.releases import Interrupted, Lock, Records, Release, State
 from app.request import DeployOptions, DeployRequest, DockerOptions, HealthOptions, Target
-from app.transport import Secret
+from app.transport import Command, CommandResult, Secret
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITE = os.environ.get("WRITE_GOLDEN") == "yes"
@@ -289,3 +289,55 @@ def test_process_on_this_computer(image: Image) -> None:
         "PruneReleases",
     ]  # fmt: skip
     assert problems_of(here, kind="process") == {}
+
+
+def test_a_server_clock_that_went_back_makes_no_older_release(image: Image) -> None:
+    found = replace(two_releases(), clock=1_600_000_000)
+    plan = make_plan(request(), image, found, SECRETS)
+    assert plan.release > max(item.id for item in found.records.releases)
+    state = found.records.state.now_serving(plan.release)
+    assert state.rollback_target() == found.records.state.current
+
+
+def test_records_that_may_not_be_read_are_told() -> None:
+    assert "may not read" in problems_of(facts(readable=False))["deploy.root"]
+
+
+SECTIONS = """
+@@ system
+Linux
+x86_64
+server
+deploy
+1000
+1800000000
+/opt/hello
+
+@@ disk
+writable
+/dev/sda1 100 50 4000 1% /
+
+@@ docker
+/usr/bin/docker
+
+{answer}
+
+@@ end
+"""
+
+
+def read(answer: str, text: str = SECTIONS) -> HostFacts:
+    printed = CommandResult(Command(("sh",)), 0, text.replace("{answer}", answer), "")
+    return read_facts(printed, request(), Target("10.0.0.5"), sudo=False, sudo_wanted=False)
+
+
+def test_podman_under_docker_s_name_is_not_taken_for_docker() -> None:
+    assert "podman" in problems_of(read(""))["target"]
+
+
+def test_facts_cut_short_are_not_facts() -> None:
+    assert read('{"Version": "28.2", "ApiVersion": "1.50"}').platform == "linux/amd64"
+    with pytest.raises(ConnectError):
+        read("", SECTIONS.replace("@@ end", ""))
+    with pytest.raises(ConnectError):
+        read("", "This account is currently not available.")
