@@ -55,7 +55,7 @@ class RunDialog(QDialog):
         outer.addWidget(self._stack, 1)
         row = QHBoxLayout()
         row.setSpacing(10)
-        self._copy = button(_("Copy &report"), self._copy_report, "copy")
+        self._copy = button(_("Copy re&port"), self._copy_report, "copy")
         row.addWidget(self._copy)
         row.addStretch(1)
         self.start_button = button(action, self._start, role="primary")

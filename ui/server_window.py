@@ -88,6 +88,7 @@ class ServerWindow(QWidget):
         self._acting = False
         self._waiting: Callable[[Emit, CancelToken], Seen] | None = None
         self._following: Worker | None = None
+        self._followed = ""  # when what is followed was started
         self._dialog: RunDialog | None = None
         self._untrusted: UntrustedHost | None = None
         self._refused: AuthError | None = None
@@ -232,7 +233,10 @@ class ServerWindow(QWidget):
         first = self._seen is None or self._seen.found.transport is not seen.found.transport
         self._seen = seen
         self._tell_interrupted(seen.found.facts)
-        if first and seen.status.state != "missing":
+        # Docker ends a log with its container: one that was started since has more to say
+        again = self._following is None and seen.status.since != self._followed
+        if (first or again) and seen.status.state != "missing":
+            self._followed = seen.status.since
             self._follow(seen.found)
         self._timer.start()
         self._refresh()
@@ -250,7 +254,7 @@ class ServerWindow(QWidget):
             self._notice_action.hide()
         elif records.lock is not None and records.lock.stale:
             self.notice.say("warning", _("A run left its lock behind"), str(records.lock))
-            self._offer(_("&Release the lock…"), self._ask_unlock)
+            self._offer(_("Release the loc&k…"), self._ask_unlock)
         else:
             self.notice.clear()
 
@@ -269,7 +273,7 @@ class ServerWindow(QWidget):
         self.notice.say_error(error)
         if isinstance(error, AuthError) and error.needs:
             self._refused = error
-            self._offer(_("&Enter password…"), self._ask_password)
+            self._offer(_("Enter pass&word…"), self._ask_password)
         else:
             self._offer(_("Try &again"), self.look)
 

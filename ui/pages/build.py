@@ -34,7 +34,16 @@ from ui.pages.answers import (
 from ui.pages.lists import PlainList, value_of
 from ui.task import TaskState
 from ui.widgets.amounts import size_text
-from ui.widgets.basics import Card, Disclosure, Icon, Spinner, button, label
+from ui.widgets.basics import (
+    Card,
+    Disclosure,
+    Icon,
+    Spinner,
+    button,
+    label,
+    put_in_tab_order,
+    tab_mark,
+)
 from ui.widgets.form import Field
 from ui.widgets.log_view import LogView
 from ui.widgets.rows import Column, RowsEditor
@@ -312,6 +321,8 @@ class IncludeAnswer(Answer):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
         self._boxes: dict[str, QCheckBox] = {}
+        self._start = tab_mark()
+        self._column.addWidget(self._start)
         self._rows = RowsEditor((Column(_("Path in the project"), "config"),), _("Add path"))
         self._rows.changed.connect(self.edited)
         self._column.addWidget(self._rows)
@@ -330,6 +341,9 @@ class IncludeAnswer(Answer):
         for number, box in enumerate(self._boxes.values()):
             box.toggled.connect(self.edited)
             self._column.insertWidget(number, box)
+        put_in_tab_order(self._start, self._boxes.values())
+        # Tab goes on from where the proxy is: it has to be the first control
+        self.control.setFocusProxy(next(iter(self._boxes.values()), self._rows))
         self.show(chosen)
 
     def read(self) -> tuple[str, ...]:

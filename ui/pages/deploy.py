@@ -44,7 +44,7 @@ class DeployPage(Page):
         self._clock = QTimer(self)
         self._clock.setInterval(500)
         self._clock.timeout.connect(self._show_time)
-        self._copy = button(_("Copy &report"), self.copy_report, "copy")
+        self._copy = button(_("Copy re&port"), self.copy_report, "copy")
         self._open = button(_("Open in &browser"), self._open_browser, "globe")
         for each in (self._open, self._copy):
             self.notice.buttons.addWidget(each)

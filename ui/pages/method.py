@@ -43,7 +43,16 @@ from ui.pages.answers import (
     split_volume,
 )
 from ui.theme import monospace, set_role
-from ui.widgets.basics import Card, Disclosure, Icon, button, label, tool_button
+from ui.widgets.basics import (
+    Card,
+    Disclosure,
+    Icon,
+    button,
+    label,
+    put_in_tab_order,
+    tab_mark,
+    tool_button,
+)
 from ui.widgets.form import Field
 from ui.widgets.rows import Column, RowsEditor
 
@@ -553,6 +562,8 @@ class SecretsEditor(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
+        self._start = tab_mark()
+        column.addWidget(self._start)
         self._rows = QGridLayout()
         self._rows.setSpacing(8)
         self._rows.setColumnStretch(1, 1)
@@ -573,10 +584,14 @@ class SecretsEditor(QWidget):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
+        controls: list[QWidget] = []
         for row, (name, has_value) in enumerate(wanted):
-            self._add_row(row, name, has_value)
+            controls += self._add_row(row, name, has_value)
+        put_in_tab_order(self._start, controls)
+        # Tab goes on from where the proxy is: it has to be the first control
+        self.setFocusProxy(controls[0] if controls else self._add)
 
-    def _add_row(self, row: int, name: str, has_value: bool) -> None:
+    def _add_row(self, row: int, name: str, has_value: bool) -> tuple[QWidget, QWidget]:
         text = label(name, wrap=False)
         text.setFont(monospace())
         state = label(_("has a value") if has_value else _("no value yet"), "muted")
@@ -587,6 +602,7 @@ class SecretsEditor(QWidget):
         remove.setProperty("secret", name)
         for column, widget in enumerate((text, state, change, remove)):
             self._rows.addWidget(widget, row, column)
+        return change, remove
 
     def _add_clicked(self) -> None:
         dialog = SecretValueDialog(self, "", self._draft.request.deploy.secrets)

@@ -30,9 +30,9 @@ class ReviewPage(Page):
         self._shown = False
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
-            button(_("Take it &back…"), self.take_back.emit, "rollback")
+            button(_("Ta&ke it back…"), self.take_back.emit, "rollback")
         )
-        self._finish = button(_("&Finish it…"), self.finish.emit, "play")
+        self._finish = button(_("F&inish it…"), self.finish.emit, "play")
         self._interrupted.buttons.addWidget(self._finish)
         self._interrupted.buttons.addStretch(1)
         self.body.addWidget(self._interrupted)

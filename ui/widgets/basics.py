@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
@@ -75,6 +75,22 @@ def tool_button(
     theme().set_icon(result, icon, "muted")
     result.clicked.connect(on_click)
     return result
+
+
+def tab_mark() -> QWidget:
+    """Return what is never seen and marks a place on Tab's way for controls that come later."""
+    result = QWidget()
+    result.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # else Qt puts nothing behind it
+    result.hide()
+    return result
+
+
+def put_in_tab_order(mark: QWidget, controls: Iterable[QWidget]) -> None:
+    """Let Tab come to these controls, made later than their neighbours, at the mark's place."""
+    previous = mark
+    for control in controls:
+        QWidget.setTabOrder(previous, control)
+        previous = control
 
 
 def line() -> QFrame:

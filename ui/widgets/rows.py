@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from app.i18n import _
-from ui.widgets.basics import button, tool_button
+from ui.widgets.basics import button, put_in_tab_order, tab_mark, tool_button
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class RowsEditor(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
+        self._start = tab_mark()
+        layout.addWidget(self._start)
         self._grid = QGridLayout()
         self._grid.setSpacing(6)
         for index, column in enumerate(self._columns):
@@ -46,7 +48,7 @@ class RowsEditor(QWidget):
         layout.addLayout(self._grid)
         self._add = button(add, self._add_clicked, "plus", "quiet")
         layout.addWidget(self._add, 0, Qt.AlignmentFlag.AlignLeft)
-        self.setFocusProxy(self._add)
+        self._name_rows()
 
     def values(self) -> Values:
         """Return the rows that are not wholly empty, texts as typed."""
@@ -62,6 +64,7 @@ class RowsEditor(QWidget):
             self._drop(len(self._rows) - 1)
         for row in wanted:
             self._append(row)
+        self._name_rows()
 
     def _append(self, texts: Sequence[str]) -> None:
         number = len(self._rows)
@@ -94,14 +97,11 @@ class RowsEditor(QWidget):
                 self._grid.addWidget(edit, number, index)
             remove.setAccessibleName(_("Remove row {number}").format(number=number + 1))
             self._grid.addWidget(remove, number, len(self._columns))
-        previous: QWidget | None = None
-        for edits, remove in self._rows:
-            for widget in (*edits, remove):
-                if previous is not None:
-                    QWidget.setTabOrder(previous, widget)
-                previous = widget
-        if previous is not None:
-            QWidget.setTabOrder(previous, self._add)
+        put_in_tab_order(
+            self._start, [each for edits, remove in self._rows for each in (*edits, remove)]
+        )
+        # Tab goes on from where the proxy is: it has to be the first control
+        self.setFocusProxy(self._rows[0][0][0] if self._rows else self._add)
 
     def _add_clicked(self) -> None:
         self._append(())
