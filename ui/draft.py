@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform as python_platform
 import shutil
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,24 +14,25 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app import rules
-from app.credentials import Credentials, KnownHosts, PasswordStore
 from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
-from app.events import Stream
 from app.i18n import _
 from app.request import DeployRequest, Target
-from app.transport import Secret, Transport
-from ui import jobs
-from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
 from ui.task import Task, TaskState
 
 if TYPE_CHECKING:
+    from app.credentials import Credentials, KnownHosts, PasswordStore
+    from app.events import Stream
     from app.host import HostFacts
     from app.plan import Plan
     from app.project import GoProject
     from app.step import Package
     from app.toolchain import Toolchain
+    from app.transport import Secret, Transport
+    from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
+
+# What only background work needs is imported when it begins: the first page shows sooner.
 
 SETTLE = 500  # milliseconds without a change before background work starts
 CLOSE_SECONDS = 3.0
@@ -64,8 +63,8 @@ class Draft(QObject):
     ) -> None:
         super().__init__(parent)
         self.settings = settings or Settings()
-        self.known_hosts = known_hosts or KnownHosts()
-        self.passwords = passwords or PasswordStore()
+        self._known_hosts = known_hosts
+        self._passwords = passwords
         self.profile_path: Path | None = None
         self.build_lines: deque[tuple[Stream, str]] = deque(maxlen=KEPT_LINES)
         self.request = DeployRequest()
@@ -99,6 +98,24 @@ class Draft(QObject):
         self._settling.timeout.connect(self._go_on)
 
     # What there is
+
+    @property
+    def known_hosts(self) -> KnownHosts:
+        """The servers' keys that the user trusts."""
+        if self._known_hosts is None:
+            from app.credentials import KnownHosts
+
+            self._known_hosts = KnownHosts()
+        return self._known_hosts
+
+    @property
+    def passwords(self) -> PasswordStore:
+        """The system's keyring."""
+        if self._passwords is None:
+            from app.credentials import PasswordStore
+
+            self._passwords = PasswordStore()
+        return self._passwords
 
     @property
     def toolchain(self) -> Toolchain | None:
@@ -143,6 +160,8 @@ class Draft(QObject):
     @property
     def credentials(self) -> Credentials:
         """What the user said in this session to get into the server."""
+        from app.credentials import Credentials
+
         target = self.target
         return self._credentials.get(target, Credentials()) if target else Credentials()
 
@@ -215,6 +234,8 @@ class Draft(QObject):
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml; the server stays."""
+        from ui import jobs
+
         path = self._opened = path.absolute()
         file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
         self._proposals, self._proposed_for = {}, None
@@ -270,6 +291,8 @@ class Draft(QObject):
 
     def inspect(self) -> None:
         """Look at the project's folder."""
+        from ui import jobs
+
         if self.reading.error is not None:
             self.open(self._opened)
             return
@@ -278,6 +301,8 @@ class Draft(QObject):
 
     def start_build(self) -> None:
         """Build what the answers ask for; a build under way is ended."""
+        from ui import jobs
+
         inspected: Inspected | None = self.inspection.result
         if inspected is None:
             return
@@ -318,6 +343,8 @@ class Draft(QObject):
 
     def read_ssh_hosts(self) -> None:
         """Read the names that ~/.ssh/config knows, for suggestions."""
+        from ui import jobs
+
         if self.ssh_hosts.state is TaskState.IDLE:
             path = Path.home() / ".ssh" / "config"
             self.ssh_hosts.start(lambda _emit, _cancel: jobs.ssh_hosts(path))
@@ -334,6 +361,8 @@ class Draft(QObject):
 
     def release_lock(self) -> None:
         """Release the lock that a run which is gone has left, and look at the server again."""
+        from ui import jobs
+
         found: Found | None = self.connecting.result
         if found is not None:
             self.unlocking.start(lambda _emit, _cancel: jobs.release_lock(found))
@@ -438,6 +467,8 @@ class Draft(QObject):
         )
 
     def _read_secrets(self) -> None:
+        from ui import jobs
+
         names = tuple(n for n in self.request.deploy.secrets if n not in self._secrets)
         store, service = self.passwords, self.request.name
         if names and service:
@@ -455,6 +486,8 @@ class Draft(QObject):
         self.connecting.start(lambda emit, cancel: visit.look(transport, emit, cancel))
 
     def _plan(self) -> None:
+        from ui import jobs
+
         built: Built | None = self.building.result
         found: Found | None = self.connecting.result
         if built is None or found is None or self.target is None:
@@ -606,6 +639,8 @@ class Draft(QObject):
     # Odds and ends
 
     def _visit(self, target: Target) -> Visit:
+        from ui.jobs import Visit
+
         return Visit(self.request, target, self.credentials, self.known_hosts, self.passwords)
 
     def _disconnect(self) -> None:
@@ -615,6 +650,8 @@ class Draft(QObject):
             threading.Thread(target=transport.close, daemon=True).start()
 
     def _build_folder(self) -> Path:
+        import tempfile
+
         folder = Path(tempfile.mkdtemp(prefix="slipway-build-"))
         self._builds.append(folder)
         return folder
@@ -638,6 +675,8 @@ def likely_platform(request: DeployRequest) -> str:
     local = bool(request.targets) and request.targets[0].transport == "local"
     if not local:
         return "linux/amd64"
+    import platform as python_platform
+
     from app.host import MACHINES
 
     machine = python_platform.machine().lower()

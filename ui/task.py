@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app.errors import SlipwayError
-from ui.worker import Job, Worker
+
+if TYPE_CHECKING:
+    from ui.worker import Job, Worker
 
 
 class TaskState(StrEnum):
@@ -51,6 +53,8 @@ class Task(QObject):
 
     def start(self, job: Job) -> None:
         """Run ``job(emit, cancel)``; whatever ran before is cancelled and no longer heard."""
+        from ui.worker import Worker
+
         self._let_go()
         worker = Worker(job, self)
         self._worker = worker
@@ -82,6 +86,8 @@ class Task(QObject):
     @property
     def workers(self) -> list[Worker]:
         """Threads that still run, those no longer heard included."""
+        from ui.worker import Worker
+
         return [each for each in self.findChildren(Worker) if each.running]
 
     def _let_go(self) -> None:
