@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
-    QListWidgetItem,
-    QMenu,
     QWidget,
 )
 
 from app.errors import ProfileError, SlipwayError, ToolchainError
 from app.i18n import _
 from ui.draft import Draft
-from ui.pages.facts import Fact, FactList
-from ui.pages.lists import PlainList, value_of
 from ui.pages.page import Page
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.form import Field
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import QAction
+    from PySide6.QtWidgets import QListWidgetItem
+
     from app.project import GitRevision, GoProject, MainPackage
     from app.toolchain import Toolchain
+    from ui.pages.facts import Fact, FactList
+    from ui.pages.lists import PlainList
 
 SHOWN_ROWS = 6
 
@@ -57,12 +58,7 @@ class ProjectPage(Page):
         )
         card.body.addWidget(self._folder)
         self.body.addWidget(card)
-        self.notice.buttons.addWidget(self._add_go())
-        self.notice.buttons.addWidget(button(_("Look &again"), draft.inspect, "refresh"))
-        self.notice.buttons.addStretch(1)
         self.body.addWidget(self._add_looking())
-        self.body.addWidget(self._add_recent())
-        self.body.addWidget(self._add_understood())
         self.body.addStretch(1)
 
     @property
@@ -82,10 +78,6 @@ class ProjectPage(Page):
     def busy(self) -> bool:
         return self.draft.inspection.running
 
-    def _add_go(self) -> QWidget:
-        self._go = button(_("Choose the folder with &Go…"), self._browse_go, "folder")
-        return self._go
-
     def _add_looking(self) -> QWidget:
         self._looking = QWidget()
         row = QHBoxLayout(self._looking)
@@ -95,34 +87,86 @@ class ProjectPage(Page):
         row.addWidget(label(_("Looking at the project: modules, programs, revision…"), "muted"), 1)
         return self._looking
 
-    def _add_recent(self) -> QWidget:
-        self._recent_card = Card(_("Recent projects"))
-        self._recent = PlainList(_("Recent projects"), SHOWN_ROWS)
-        self._recent.itemActivated.connect(self._recent_chosen)
-        self._recent.itemClicked.connect(self._recent_chosen)
-        self._recent_card.body.addWidget(self._recent)
-        return self._recent_card
+    # What the first picture does not need is made when it has something to show.
 
-    def _add_understood(self) -> QWidget:
-        self._understood = Card(_("What was found"))
-        self._programs = PlainList(_("Program"), SHOWN_ROWS)
-        self._programs.currentItemChanged.connect(self._program_chosen)
-        self._choice = Field(
+    @cached_property
+    def _go(self) -> QWidget:
+        """The button for where Go is; made together with the other one of the notice."""
+        go = button(_("Choose the folder with &Go…"), self._browse_go, "folder")
+        again = button(_("Look &again"), self.draft.inspect, "refresh")
+        self.notice.buttons.addWidget(go)
+        self.notice.buttons.addWidget(again)
+        self.notice.buttons.addStretch(1)
+        QWidget.setTabOrder(self._recent_button, go)
+        QWidget.setTabOrder(go, again)
+        return go
+
+    @cached_property
+    def _recent(self) -> PlainList:
+        from ui.pages.lists import PlainList
+
+        recent = PlainList(_("Recent projects"), SHOWN_ROWS)
+        recent.itemActivated.connect(self._recent_chosen)
+        recent.itemClicked.connect(self._recent_chosen)
+        return recent
+
+    @cached_property
+    def _recent_card(self) -> Card:
+        card = Card(_("Recent projects"))
+        card.body.addWidget(self._recent)
+        self._add_card(card)
+        return card
+
+    @cached_property
+    def _programs(self) -> PlainList:
+        from ui.pages.lists import PlainList
+
+        programs = PlainList(_("Program"), SHOWN_ROWS)
+        programs.currentItemChanged.connect(self._program_chosen)
+        return programs
+
+    @cached_property
+    def _choice(self) -> Field:
+        return Field(
             "project.package",
             _("&Program"),
             self._programs,
             _("The project has several programs. Each is deployed on its own."),
         )
-        self._facts = FactList()
-        self._from_file = Notice()
-        self._understood.body.addWidget(self._from_file)
-        self._understood.body.addWidget(self._choice)
-        self._understood.body.addWidget(self._facts)
-        return self._understood
+
+    @cached_property
+    def _facts(self) -> FactList:
+        from ui.pages.facts import FactList
+
+        return FactList()
+
+    @cached_property
+    def _from_file(self) -> Notice:
+        return Notice()
+
+    @cached_property
+    def _understood(self) -> Card:
+        card = Card(_("What was found"))
+        card.body.addWidget(self._from_file)
+        card.body.addWidget(self._choice)
+        card.body.addWidget(self._facts)
+        self._add_card(card)
+        return card
+
+    def _add_card(self, card: Card) -> None:
+        card.hide()
+        self.body.insertWidget(self.body.count() - 1, card)
+        previous: QWidget = self._recent_button
+        for widget in card.findChildren(QWidget):
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                QWidget.setTabOrder(previous, widget)
+                previous = widget
 
     # Showing the draft
 
     def refresh(self) -> None:
+        if self.draft.project is not None:
+            self._understood.show()  # before problems look for their fields
         super().refresh()
         path = self.draft.request.project.path
         if not self._path.hasFocus() or self._path.text() == "":
@@ -145,13 +189,16 @@ class ProjectPage(Page):
     def _show_recent_list(self, wanted: bool) -> None:
         projects = [each.path for each in self.draft.settings.projects]
         self._recent_button.setVisible(bool(projects))
-        self._recent_card.setVisible(wanted and bool(projects))
+        if not projects:
+            return
+        self._recent_card.setVisible(wanted)
         if self._recent.values != projects:
             self._recent.show_rows([(path, path.name, str(path.parent)) for path in projects])
 
     def _show_project(self, project: GoProject | None, toolchain: Toolchain | None) -> None:
-        self._understood.setVisible(project is not None)
         if project is None or toolchain is None:
+            if "_understood" in self.__dict__:
+                self._understood.hide()
             return
         file = self.draft.profile_path
         self._from_file.say(
@@ -206,6 +253,8 @@ class ProjectPage(Page):
             self.draft.open(folder)
 
     def _browse(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
         start = self.draft.request.project.path
         chosen = QFileDialog.getExistingDirectory(
             self, _("Folder of the Go project"), str(start if start != Path() else Path.home())
@@ -214,11 +263,15 @@ class ProjectPage(Page):
             self._open(Path(chosen))
 
     def _browse_go(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
         chosen = QFileDialog.getExistingDirectory(self, _("Folder where Go is installed"))
         if chosen:
             self.draft.use_go(Path(chosen))
 
     def _show_recent(self) -> None:
+        from PySide6.QtWidgets import QMenu
+
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for each in self.draft.settings.projects:
@@ -230,10 +283,14 @@ class ProjectPage(Page):
         self._open(action.data())
 
     def _recent_chosen(self, item: QListWidgetItem) -> None:
+        from ui.pages.lists import value_of
+
         self._open(value_of(item))
 
     def _program_chosen(self, item: QListWidgetItem | None) -> None:
         if item is not None:
+            from ui.pages.lists import value_of
+
             self.draft.set("project.package", value_of(item))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -277,6 +334,8 @@ def revision_words(revision: GitRevision | None) -> str:
     """Return the revision in words."""
     if revision is None:
         return _("not under git: versions must be given by hand")
+    from datetime import UTC, datetime
+
     day = datetime.fromtimestamp(revision.commit_time, UTC).strftime("%Y-%m-%d")
     name = revision.describe.removesuffix("-dirty")
     commit = "" if revision.commit.startswith(name) else f" ({revision.commit[:10]})"
