@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QMainWindow,
@@ -24,7 +23,6 @@ from PySide6.QtWidgets import (
 from app.errors import SlipwayError
 from app.i18n import _
 from ui.draft import Draft
-from ui.jobs import Visit
 from ui.pages.page import Page
 from ui.theme import theme
 from ui.widgets.basics import button, label
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
 # once is worth imports inside functions.
 
 CONTENT_WIDTH = 860
-AHEAD = 40  # milliseconds between the pages that are made ahead: the first one is painted before
+AHEAD = 40  # milliseconds between the pages that are made ahead, once the first one is painted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Wizard(QMainWindow):
     """Leads through ``slots``, then Review and Deploy; forward only while nothing is missing.
 
     Review is the commit page: from Deploy there is no way back while a run is on. Only the first
-    page is made at once, the others as soon as the window shows and nothing else is to do.
+    page is made at once, the others once it is painted.
     """
 
     page_changed = Signal(int)
@@ -184,9 +182,10 @@ class Wizard(QMainWindow):
         """Show what runs on the draft's server."""
         self.windows.show_server()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._ahead.start()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if len(self._pages) < len(self._slots) and not self._ahead.isActive():
+            self._ahead.start()
 
     # What it looks like
 
@@ -217,7 +216,9 @@ class Wizard(QMainWindow):
 
     def _make_menus(self) -> None:
         standard = QKeySequence.StandardKey
+        self._menu_icons: dict[QAction, str] = {}
         file = self.menuBar().addMenu(_("&File"))
+        file.aboutToShow.connect(self._draw_menu_icons)
         self._add_action(file, _("&Open project…"), "folder", self._ask_folder, standard.Open)
         self._add_action(
             file, _("Open slipway.&toml…"), "file", self._ask_profile, QKeySequence("Ctrl+Shift+O")
@@ -230,6 +231,7 @@ class Wizard(QMainWindow):
         file.addSeparator()
         self._add_action(file, _("&Quit"), "", self.close, standard.Quit)
         view = self.menuBar().addMenu(_("&View"))
+        view.aboutToShow.connect(self._draw_menu_icons)
         self._add_action(view, _("&History…"), "history", self.show_history, QKeySequence("Ctrl+H"))
         self._server_action = self._add_action(
             view, _("&Server…"), "server", self.show_server, QKeySequence("Ctrl+R")
@@ -246,10 +248,15 @@ class Wizard(QMainWindow):
         action = QAction(text, self)
         action.setShortcut(keys)
         if icon:
-            theme().set_icon(action, icon)
+            self._menu_icons[action] = icon
         action.triggered.connect(slot)
         menu.addAction(action)
         return action
+
+    def _draw_menu_icons(self) -> None:
+        """Draw what nobody sees before a menu opens."""
+        while self._menu_icons:
+            theme().set_icon(*self._menu_icons.popitem())
 
     # Where one is
 
@@ -340,6 +347,7 @@ class Wizard(QMainWindow):
 
     def access(self) -> Access:
         """Return the way to the draft's server."""
+        from ui.jobs import Visit
         from ui.run import Access
 
         draft = self.draft
@@ -413,12 +421,16 @@ class Wizard(QMainWindow):
     # Files
 
     def _ask_folder(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
         start = str(self.draft.request.project.path.parent)
         name = QFileDialog.getExistingDirectory(self, _("Open a Go project"), start)
         if name:
             self.open(Path(name))
 
     def _ask_profile(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
         start = str(self.draft.request.project.path)
         kinds = _("Profiles (*.toml)")
         name, _kind = QFileDialog.getOpenFileName(self, _("Open slipway.toml"), start, kinds)
@@ -441,6 +453,8 @@ class Wizard(QMainWindow):
             self._save_as(self.draft.profile_path)
 
     def _ask_save(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
         start = self.draft.profile_path or self.draft.request.project.path / "slipway.toml"
         kinds = _("Profiles (*.toml)")
         name, _kind = QFileDialog.getSaveFileName(self, _("Save slipway.toml"), str(start), kinds)
