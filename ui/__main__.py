@@ -65,12 +65,12 @@ def open_window() -> tuple[QApplication, Wizard]:
     # GarbageCollector takes over; until then, imports make no garbage worth looking for
     gc.disable()
     # Once PySide6 is there it reads the source of every module that is imported.
-    import_module("app.credentials")
     import_module("app.rules")
     import_module("platformdirs")
     from PySide6.QtWidgets import QApplication
 
-    application = QApplication(sys.argv[:1])
+    # setStyle() would do the same later; it makes all of QStyle's enums
+    application = QApplication([*sys.argv[:1], "-style", "Fusion"])
     prepare(application)
     window = make_wizard()
     window.show()

@@ -8,6 +8,7 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
+from ui.theme import restyle, set_role
 from ui.widgets.basics import Icon, label
 
 LABEL_WIDTH = 168
@@ -55,7 +56,7 @@ class Field(QWidget):
         if not control.accessibleName():
             control.setAccessibleName(text.replace("&", ""))
         self._explanation = label(explanation, "small")
-        self._words = label(role="problem")
+        self._words = label(role="needed")
         self._icon = Icon("error", "danger", 16)
         self._lay_out(control, tuple(beside), stacked)
         self._explanation.setVisible(bool(explanation))
@@ -124,22 +125,16 @@ class Field(QWidget):
         )
         self._icon.show_icon(icon, colour)
         self._words.setText(words)
-        if self._words.property("role") != role:
-            self._words.setProperty("role", role)
-            _restyle(self._words)
+        if words:
+            set_role(self._words, role)
         self._trouble.setVisible(bool(words))
         self.control.setAccessibleDescription(words or self._explanation.text())
         if bool(self.control.property("bad")) != loud:
             self.control.setProperty("bad", loud)
-            _restyle(self.control)
+            restyle(self.control)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.FocusOut and not self.touched:
             self.touched = True
             self.show_problem(self._problem)
         return False
-
-
-def _restyle(widget: QWidget) -> None:
-    widget.style().unpolish(widget)
-    widget.style().polish(widget)

@@ -194,7 +194,10 @@ class SideBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme().colour("sidebar"))
+        # not fillRect: to choose among its forms, PySide6 makes all of QGradient's presets first
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme().colour("sidebar"))
+        painter.drawRect(self.rect())
         draw_icon(painter, "slipway", "", QRectF(20, 22, 34, 34))
         font = self.font()
         font.setPointSizeF(font.pointSizeF() * 1.35)
