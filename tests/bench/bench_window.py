@@ -56,6 +56,7 @@ def main() -> int:
         seen = min((_one(name) for _time in range(FLOODS)), key=lambda run: run["freeze"])
         print(f"{LINES:,} log lines, {words}")
         print(f"  worst freeze  {seen['freeze']:6.1f} ms   (at most {MOST_FREEZE_MS:.0f})")
+        print(f"    of which own  {seen['own']:6.1f} ms   (processor time of the window's thread)")
         print(f"  while filtered{seen['filter']:6.1f} ms")
         print(f"  memory grew   {seen['memory']:6.1f} MB   (less than {MOST_MEMORY_MB:.0f})")
         print(f"  all shown in  {seen['seconds']:6.1f} s")
@@ -155,14 +156,15 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
     view.show_rows(["Flood"])
     view.resize(1000, 700)
     view.show()
-    worst = 0.0
-    last = time.perf_counter()
+    worst = busiest = 0.0
+    last, last_busy = time.perf_counter(), time.thread_time()
 
     def beat() -> None:
-        nonlocal last, worst
-        now = time.perf_counter()
+        nonlocal last, worst, last_busy, busiest
+        now, busy = time.perf_counter(), time.thread_time()
         worst = max(worst, now - last - BEAT_MS / 1000)
-        last = now
+        busiest = max(busiest, busy - last_busy)
+        last, last_busy = now, busy
 
     pulse = QTimer()
     pulse.setTimerType(Qt.TimerType.PreciseTimer)
@@ -176,9 +178,9 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
 
     def loop_until(condition: Callable[[], bool]) -> float:
         """Return the worst gap in milliseconds until the condition holds."""
-        nonlocal last, worst
-        worst = 0.0
-        last = time.perf_counter()
+        nonlocal last, worst, last_busy, busiest
+        worst = busiest = 0.0
+        last, last_busy = time.perf_counter(), time.thread_time()
         check = QTimer()
         check.setInterval(20)
         check.timeout.connect(lambda: application.quit() if condition() else None)
@@ -198,6 +200,7 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
     worker.start()
     began = time.perf_counter()
     freeze = loop_until(lambda: not worker.running and view.log.settled)
+    own = busiest * 1000
     took = time.perf_counter() - began
     memory = _memory() - before
     assert view.log.shown.endswith(f"id={LINES - 1} took=1.234ms")
@@ -205,7 +208,9 @@ def _log(sort: Callable[[int], str]) -> dict[str, object]:
     view.log.only_matches.click()
     filtered = loop_until(lambda: view.log.settled)
     memory = max(memory, _memory() - before)
-    return {"freeze": freeze, "filter": filtered, "memory": memory, "seconds": took}
+    return {
+        "freeze": freeze, "own": own, "filter": filtered, "memory": memory, "seconds": took
+    }  # fmt: skip
 
 
 def _memory() -> float:
