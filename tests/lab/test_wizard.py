@@ -60,7 +60,10 @@ CANCELLED = "Cancelled; what ran before still runs"
 ROLLED_BACK = "Rolled back; what ran before runs again"
 Kind = TypeVar("Kind", bound=QWidget)
 
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+pytestmark = [
+    pytest.mark.qt_log_ignore("This plugin does not support", extend=True),
+    pytest.mark.timeout(400),  # five deployments each; half a minute where nothing else runs
+]
 
 
 @pytest.fixture(autouse=True)
@@ -211,8 +214,8 @@ class Mouse(Hands):
         self._scroll_to(widget)
         window = widget.window()
         place = widget.mapTo(window, where or widget.rect().center())
-        hit = window.childAt(place)
-        assert hit is widget or (hit and widget.isAncestorOf(hit)), (widget, hit)
+        hit = window.childAt(place) or window
+        assert hit is widget or widget.isAncestorOf(hit), (widget, hit)
         self.qtbot.mouseClick(window.windowHandle(), LEFT, NO_MODIFIER, place)
 
     def _scroll_to(self, widget: QWidget) -> None:
