@@ -241,13 +241,14 @@ def test_through_a_registry_with_a_password(
 ) -> None:
     through = replace(
         service.request.deploy.docker,
-        registry=registry.plain_address,
+        registry=registry.address,
         registry_user=registry.user,
     )
     service.change("good", "v1", docker=through)
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 2
     assert "SLIPWAY_REGISTRY_PASSWORD" in answer.err
+    monkeypatch.setenv("SSL_CERT_FILE", registry.ca)
     monkeypatch.setenv("SLIPWAY_REGISTRY_PASSWORD", registry.password)
     answer = run("deploy", service.file, "--yes", "--json")
     assert answer.code == 0, answer.out + answer.err
