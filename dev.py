@@ -39,6 +39,8 @@ QT_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxcb-xkb.so.1": "libxcb-xkb1",
 }
+# What tests call besides Python and Go, and the Debian package that has it.
+TEST_PROGRAMS = {"git": "git", "ps": "procps", "ssh": "openssh-client"}
 FONTS = {
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
     "/usr/share/fonts/opentype/noto": "fonts-noto-cjk",
@@ -111,6 +113,9 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     install("dev")
     install_go()
     install_qt_libraries()
+    if sys.platform == "linux":
+        missing = [name for tool, name in TEST_PROGRAMS.items() if not shutil.which(tool)]
+        install_packages(missing, "The tests need")
     if with_lab:
         _lab().up()
     code = checks(fix=False)
