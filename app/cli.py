@@ -7,6 +7,7 @@ not restored; 70 a bug of ours; 130 cancelled, the old version serves.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import traceback
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="slipway-", ignore_cleanup_errors=True) as folder,
     ):
         session = Session(options, console, interrupts, Path(folder))
-        return _guarded(options.run, session)
+        code = _guarded(options.run, session)
+    _let_go()
+    return code
 
 
 def _guarded(command: Command, session: Session) -> int:
@@ -73,6 +76,16 @@ def _guarded(command: Command, session: Session) -> int:
         ))  # fmt: skip
         console.show({"event": "bug", "log": path})
         return BUG
+
+
+def _let_go() -> None:
+    """Drop what nobody reads any more: at exit Python would end with code 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
 
 
 def _crash_log() -> str:
