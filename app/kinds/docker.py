@@ -375,7 +375,7 @@ def _outage(service: Container | None) -> str:
     if service is None or not service.running:
         return _("Nothing of that name runs now: nobody is interrupted.")
     return _(
-        "About a fifth of a second, plus the time the old version needs to stop; "
+        "Usually less than a second, plus the time the old version needs to stop; "
         "if the new one is not healthy, until the old one serves again."
     )
 
