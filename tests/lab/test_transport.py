@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import queue
 import secrets
 import socket
 import threading
@@ -345,27 +346,28 @@ def test_put_of_a_missing_file_is_the_callers_affair(machine: Transport, folder:
 @pytest.fixture
 def port(machine: Transport) -> Iterator[int]:
     """Serve one answer after the other on the machine's loopback, with what each host has."""
-    number = 20000 + secrets.randbelow(20000)
     serve = (
         "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', "
-        f"LocalPort => {number}, Listen => 5, ReuseAddr => 1) or die; $| = 1; print qq(up\\n); "
+        "Listen => 5) or die; $| = 1; print $s->sockport, qq(\\n); "
         "while (my $c = $s->accept) { my $first = <$c>; while (<$c>) { last if /^\\r/ } "
         "print $c qq(HTTP/1.0 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello); close $c }"
     )
-    server, cancel, up = machine.another(), CancelToken(), threading.Event()
+    server, cancel = machine.another(), CancelToken()
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             server.run(
-                Command(("perl", "-e", serve)), on_line=lambda _s, _t: up.set(), cancel=cancel
+                Command(("perl", "-e", serve)),
+                on_line=lambda _stream, text: said.put(text),
+                cancel=cancel,
             )
         except Cancelled:
             server.close()
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert up.wait(10)
-    yield number
+    yield int(said.get(timeout=10))
     cancel.cancel()
     thread.join(10)
 
