@@ -19,8 +19,9 @@ from app.i18n import _, ngettext
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.project import GoProject, open_project
-from app.releases import Interrupted, Release, Store, break_lock, lock_held
+from app.releases import Interrupted, Release, break_lock, lock_held
 from app.request import DeployRequest, Target
+from app.rules import secret_names
 from app.runner import Runner
 from app.shapes import (
     EXIT_CODES,
@@ -228,7 +229,7 @@ def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], di
             "\n".join(problem.text for problem in blocking),
             "\n".join(dict.fromkeys(problem.hint for problem in blocking if problem.hint)),
         )
-    secrets = service_secrets(request.name, request.deploy.secrets, console, session.store)
+    secrets = service_secrets(request.name, secret_names(request), console, session.store)
     platform = request.build.platform
     package = session.package(request, facts.platform if platform == "auto" else platform)
     doubts = [problem for problem in profile.problems(request) if not problem.blocking]
@@ -438,7 +439,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
         if run.release not in facts.records.state.verified:
             platform = request.build.platform
             package = session.package(request, facts.platform if platform == "auto" else platform)
-            names = request.deploy.secrets
+            names = secret_names(request)
             secrets = service_secrets(request.name, names, session.console, session.store)
         emit = Recorder(session, request, run.title, titles, run.release)
         docker = request.deploy.docker
@@ -495,7 +496,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
         if not session.confirmed(_("Release it? Two runs at once destroy each other's work.")):
             console.warn(_("Nothing was changed."))
             return CANCELLED
-        break_lock(host.transport, Store(host.facts.root, host.facts.sudo), lock)
+        break_lock(host.transport, host.facts.store(), lock)
         console.show({"target": str(host.target), "lock": lock_shape(lock), "released": True})
         console.say(_("The lock is released."))
         if host.facts.records.interrupted:

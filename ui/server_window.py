@@ -30,7 +30,6 @@ from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.plan import kind_of, make_rollback_plan
 from app.releases import Release, break_lock
-from app.releases import Store as ReleaseStore
 from app.request import DeployRequest
 from app.service import Action, Status
 from app.transport import CancelToken, Transport
@@ -405,7 +404,7 @@ class ServerWindow(QWidget):
         found = seen.found
 
         def job(_emit: Emit, _cancel: CancelToken) -> Seen:
-            store = ReleaseStore(found.facts.root, found.facts.sudo)
+            store = found.facts.store()
             break_lock(found.transport, store, lock)
             return _look(access, found.transport)
 
