@@ -19,12 +19,13 @@ from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
 from app.transport import Secret
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
-from ui.draft import THIS_COMPUTER, Draft
+from ui.draft import Draft
 from ui.jobs import Found, ssh_hosts
 from ui.pages.method import MethodPage
 from ui.pages.server import ServerPage, interrupted_words
 from ui.proposals import with_value
 from ui.settings import Settings
+from ui.targets import THIS_COMPUTER
 from ui.task import TaskState
 
 WAIT = 30_000

@@ -34,11 +34,12 @@ from ui.dialogs import (
     password_dialog,
     question_dialog,
 )
-from ui.draft import THIS_COMPUTER, Draft
+from ui.draft import Draft
 from ui.jobs import Question
 from ui.pages.answers import calm
 from ui.pages.facts import Fact, FactList
 from ui.pages.page import Page
+from ui.targets import THIS_COMPUTER
 from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.form import Field
