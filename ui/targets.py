@@ -28,6 +28,11 @@ def usual_port(target: Target) -> int:
     return 22
 
 
+def target_name(target: Target) -> str:
+    """Return what a server is called in lists, where one may be reached in two ways."""
+    return f"{target} (WinRM)" if target.transport == "winrm" else str(target)
+
+
 def over(target: Target, way: Way) -> Target:
     """Return the same server and account reached in another way; ports and the like are dropped."""
     if way == target.transport:
