@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -24,7 +24,6 @@ from app.transport import Secret
 from ui.jobs import Question
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
-from ui.widgets.command_view import CommandView
 from ui.widgets.form import Field
 
 WIDTH = 560
@@ -122,10 +121,14 @@ class HostKeyDialog(Asking):
         return cell
 
     def _on_the_server(self, key_type: str, *, windows: bool) -> QWidget:
-        name = _("These lines show it on the server itself:")
-        cell, column = self._cell(name)
-        column.addWidget(CommandView(name, fingerprint_lines(key_type, windows=windows).rstrip()))
+        cell, column = self._cell(_("On the server itself a few lines show it."))
+        self._lines = fingerprint_lines(key_type, windows=windows)
+        copy = button(_("C&opy these lines"), self._copy_lines, "copy", "quiet")
+        column.addWidget(copy, 0, Qt.AlignmentFlag.AlignLeft)
         return cell
+
+    def _copy_lines(self) -> None:
+        QGuiApplication.clipboard().setText(self._lines)
 
     @staticmethod
     def _cell(name: str) -> tuple[QWidget, QVBoxLayout]:

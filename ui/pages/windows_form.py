@@ -41,13 +41,13 @@ class WindowsForm(KindForm):
         self.kept = self._logs()
 
     def _host(self) -> QWidget:
-        answer = RadiosAnswer(
+        self._host_answer = RadiosAnswer(
             "deploy.windows.host",
             (
                 (
                     "auto",
                     _("Slipway chooses"),
-                    _("By what the program is; what that comes to stands beneath."),
+                    _("By what the program is."),
                 ),
                 (
                     "native",
@@ -69,8 +69,7 @@ class WindowsForm(KindForm):
                 ),
             ),
         )
-        self._host_field = Field("deploy.windows.host", _("Run b&y"), self.page.tie(answer))
-        return self._host_field
+        return Field("deploy.windows.host", _("Run b&y"), self.page.tie(self._host_answer))
 
     def _nssm(self) -> tuple[QWidget, ...]:
         self._nssm_there = Field(
@@ -216,7 +215,7 @@ class WindowsForm(KindForm):
     def refresh(self) -> None:
         request = self.draft.request
         windows = request.deploy.windows
-        self._host_field.explain(host_words(windows.host, self.draft.main))
+        self._host_answer.explain("auto", host_words(self.draft.main))
         for field in (self._nssm_there, self._nssm_file):
             field.setVisible(windows.host == "nssm" or field.problem != "")
         by_password = needs_password(windows.account)
