@@ -273,7 +273,8 @@ class ServerWindow(QWidget):
 
     def _ask_trust(self, error: UntrustedHost) -> None:
         self._untrusted = error
-        dialog = HostKeyDialog(self, error)
+        windows = self.request.deploy.kind == "windows-service"
+        dialog = HostKeyDialog(self, error, windows=windows)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(self._trust)
         dialog.open()

@@ -17,6 +17,11 @@ from app.i18n import LANGUAGES
 from app.request import Target
 
 RECENT = 8
+CHOICES = {
+    "transport": ("ssh", "winrm", "local"),
+    "scheme": ("https", "http"),
+    "auth": ("ntlm", "kerberos", "basic", "credssp"),
+}
 T = TypeVar("T")
 
 
@@ -88,7 +93,8 @@ class Settings:
 
     def remember_target(self, target: Target) -> None:
         """Put ``target`` first among the recent servers."""
-        others = tuple(each for each in self._targets if str(each) != str(target))
+        same = (target.transport, str(target))
+        others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
         self._targets = (target, *others)[:RECENT]
         self._write()
 
@@ -172,13 +178,13 @@ def _entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _target(entry: dict[str, Any]) -> Target | None:
-    address, transport = entry.get("address"), entry.get("transport")
-    if not isinstance(address, str) or transport not in ("ssh", "local"):
+    address = entry.get("address")
+    if not isinstance(address, str) or not address:
         return None
-    return Target(
-        address,
-        transport="local" if transport == "local" else "ssh",
-        port=_typed(entry.get("port"), int, 0),
-        user=_typed(entry.get("user"), str, ""),
-        key=_typed(entry.get("key"), str, ""),
-    )
+    values: dict[str, Any] = {"port": _typed(entry.get("port"), int, 0)}
+    values |= {name: _typed(entry.get(name), str, "") for name in ("user", "key", "ca")}
+    for name, allowed in CHOICES.items():
+        values[name] = entry.get(name, allowed[0])
+        if values[name] not in allowed:
+            return None
+    return Target(address, **values)
