@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app import profile, runner, service
-from app.console import Console, Interrupts, View, view
+from app.console import Console, Interrupts, View, columns, view
 from app.credentials import KnownHosts, PasswordStore
 from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
 from app.events import Event, Outcome, RunEnded
@@ -522,7 +522,7 @@ def _status(session: Session, request: DeployRequest) -> int:
         healthy = {True: _("yes"), False: _("no"), None: _("not asked")}[now.healthy]
         rows = [
             (_("Target"), f"{now.target} ({host.facts.os_name}, {host.facts.platform})"),
-            (_("State"), now.state),
+            (_("State"), service.state_words(now.state)),
             (_("Version"), now.version or "–"),
             (_("Release"), now.release or "–"),
             (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
@@ -564,7 +564,7 @@ def _release_line(item: Release, host: Host) -> str:
         (item.id in state.pinned, _("pinned")),
         (item.dirty, _("uncommitted changes")),
     ]
-    words = ", ".join(word for mark, word in marks if mark)
+    words = _(", ").join(word for mark, word in marks if mark)
     return f"{item.id:32}  {item.version:20}  {item.by:24}  {words}".rstrip()
 
 
@@ -627,11 +627,12 @@ def _say_project(console: Console, project: GoProject) -> None:
             _("version in {names}").format(names=", ".join(main.stamps)) if main.stamps else "",
             _("port {ports}").format(ports=", ".join(map(str, main.ports))) if main.ports else "",
         ]
-        words = "; ".join(filter(None, notes))
+        words = _("; ").join(filter(None, notes))
         console.say(f"  {main.path}  {words}".rstrip())
 
 
 def _say_table(console: Console, rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _text in rows) + 1
+    width = max(columns(name) for name, _text in rows)
     for name, text in rows:
-        console.say(f"{name + ':':{width}} {text}")
+        gap = " " * (width - columns(name))
+        console.say(_("{name}: {text}").format(name=name, text=gap + text))

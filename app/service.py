@@ -76,6 +76,21 @@ def status(transport: Transport, request: DeployRequest, facts: HostFacts) -> St
     )
 
 
+def state_words(state: str) -> str:
+    """Return what a service's state is called."""
+    words = {
+        "running": _("Running"),
+        "stopped": _("Stopped"),
+        "exited": _("Stopped"),
+        "created": _("Never started"),
+        "restarting": _("Restarting again and again"),
+        "paused": _("Paused"),
+        "dead": _("Dead"),
+        "missing": _("Not there"),
+    }
+    return words.get(state, state)
+
+
 def _state(facts: HostFacts) -> tuple[str, str, str, int]:
     if facts.process is not None:
         process = facts.process
