@@ -16,7 +16,7 @@ END
 . /lab/environment
 # Without it Wine ends, services included, with the last program in the foreground.
 wineserver -p
-wine wineboot
+wine cmd /c exit
 if [ -d /lab/drive ]; then
   cp -r /lab/drive /wine/drive_c/lab
   for server in /lab/drive/*_server.py; do
