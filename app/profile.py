@@ -175,6 +175,8 @@ PATH = Form(lambda value: Path(_text(value)), Path.as_posix, lambda: _("a folder
 SECONDS = Form(
     read_duration, write_duration, lambda: _('a duration with a unit, like "30s" or "1m30s"')
 )
+
+
 def _ports(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise TypeError

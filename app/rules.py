@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from app.errors import Problem
 from app.i18n import _
-from app.windows_rules import windows_problems
 from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
+from app.windows_rules import windows_problems
 
 LATER_KINDS = ("systemd",)
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
@@ -44,7 +44,15 @@ def problems(request: DeployRequest) -> tuple[Problem, ...]:
     return tuple(
         problem
         for rule in (
-            _name, _project, _build, _deploy, _variables, _health, _docker, windows_problems, _targets
+            _name,
+            _project,
+            _build,
+            _deploy,
+            _variables,
+            _health,
+            _docker,
+            windows_problems,
+            _targets,
         )  # fmt: skip
         for problem in rule(request)
     )

@@ -83,9 +83,7 @@ def _texts(windows: WindowsOptions) -> Iterator[Problem]:
             )
     for argument in windows.smoke:
         if "\0" in argument:
-            yield Problem(
-                "deploy.windows.smoke", _("An argument can't contain a NUL character.")
-            )
+            yield Problem("deploy.windows.smoke", _("An argument can't contain a NUL character."))
     if not SIZE.fullmatch(windows.log_max_size):
         yield Problem(
             "deploy.windows.log-max-size",
@@ -106,9 +104,7 @@ def _times(windows: WindowsOptions) -> Iterator[Problem]:
             _("At most {count} restarts can be told.").format(count=MOST_RESTARTS),
         )
     if any(not 0 <= delay <= 3600 for delay in windows.restart):
-        yield Problem(
-            "deploy.windows.restart", _("A restart waits between 0 seconds and an hour.")
-        )
+        yield Problem("deploy.windows.restart", _("A restart waits between 0 seconds and an hour."))
 
 
 def _nssm(windows: WindowsOptions) -> Iterator[Problem]:
