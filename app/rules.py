@@ -53,7 +53,7 @@ def problems(request: DeployRequest) -> tuple[Problem, ...]:
             _docker,
             windows_problems,
             _targets,
-        )  # fmt: skip
+        )
         for problem in rule(request)
     )
 

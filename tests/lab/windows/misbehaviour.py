@@ -2,8 +2,8 @@
 
 Plain HTTP, JSON in and out:
 
-    GET  /counters     {"requests", "connections", "bytes_in", "bytes_out", "auths", "commands": [...],
-                        "actions": {"Send": {"requests", "bytes"}, …}}
+    GET  /counters     {"requests", "connections", "bytes_in", "bytes_out", "auths",
+                        "commands": [...], "actions": {"Send": {"requests", "bytes"}, …}}
     POST /reset        counters to 0, all orders forgotten
     POST /order        one order, below; it is carried out once (or "times" times), then forgotten
 
