@@ -20,7 +20,7 @@ class WindowsHost:
 
     ``address:port`` is where that answers; ``ca`` is the certificate's file and ``fingerprint`` its
     SHA-256 in hexadecimal digits (winrm), ``host_key`` the SSH server's key. At ``control`` the
-    server is told to misbehave.
+    WinRM server is told to misbehave.
     """
 
     name: str
@@ -32,11 +32,11 @@ class WindowsHost:
     ip: str
     user: str
     password: str
-    control: int
     scheme: str = ""
     auth: str = ""
     ca: str = ""
     fingerprint: str = ""
+    control: int = 0
     key: str = ""
     host_key: str = ""
 

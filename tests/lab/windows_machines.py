@@ -18,10 +18,11 @@ from tests.lab.images import Say
 
 USER = "Administrator"
 SOURCES = Path(__file__).resolve().parent / "windows"
-PORTS = {"ssh": 22, "http": 5985, "https": 5986, "winrm_control": 5984, "ssh_control": 2200}
+# The one PowerShell script that the server plays.
+UPLOAD_SCRIPT = SOURCES.parent.parent.parent / "resources" / "scripts" / "receive.ps1"
+PORTS = {"ssh": 22, "http": 5985, "https": 5986, "control": 5984}
 WESTERN = "C.UTF-8"
 CHINESE = "zh_CN.UTF-8"
-KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 Docker = Callable[..., str]
 
@@ -91,11 +92,13 @@ class WindowsLab:
         _run(
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
             *("-subj", f"/CN={machine.name}", "-addext", f"subjectAltName=IP:{ip}"),
-            *("-keyout", str(drive / "winrm.key"), "-out", str(drive / "winrm.crt")),
+            *("-keyout", str(stage / "winrm.key"), "-out", str(stage / "winrm.crt")),
         )
-        for kind in KEY_TYPES:
-            key = drive / f"ssh_host_{kind}_key"
-            _run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", machine.name, "-f", str(key))
+        pair = (stage / "winrm.crt").read_text() + (stage / "winrm.key").read_text()
+        (drive / "winrm.pem").write_text(pair)
+        key = drive / "ssh_host_key"
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", str(key))
+        shutil.copy(UPLOAD_SCRIPT, drive)
         shutil.copy(self.folder / "id_ed25519.pub", drive / "authorized_keys")
         for name, settings in self._settings().items():
             text = json.dumps(settings, indent=2, ensure_ascii=False)
@@ -107,17 +110,15 @@ class WindowsLab:
         return {
             "winrm_server": {
                 **users,
-                "http_port": PORTS["http"],
-                "https_port": PORTS["https"],
-                "control_port": PORTS["winrm_control"],
-                "certificate": r"C:\lab\winrm.crt",
-                "key": r"C:\lab\winrm.key",
+                "http": PORTS["http"],
+                "https": PORTS["https"],
+                "control": PORTS["control"],
+                "certificate": r"C:\lab\winrm.pem",
             },
             "ssh_server": {
                 **users,
                 "port": PORTS["ssh"],
-                "control_port": PORTS["ssh_control"],
-                "host_keys": [rf"C:\lab\ssh_host_{kind}_key" for kind in KEY_TYPES],
+                "host_key": r"C:\lab\ssh_host_key",
                 "authorized_keys": r"C:\lab\authorized_keys",
             },
         }
@@ -129,7 +130,7 @@ class WindowsLab:
 
     def entries(self, machine: WindowsMachine) -> list[dict[str, object]]:
         """Return what hosts.json says about a machine: one entry for each way to reach it."""
-        drive = self._stage(machine) / "drive"
+        stage = self._stage(machine)
         ip = self.ip(machine)
         common = {
             "machine": machine.name,
@@ -143,13 +144,9 @@ class WindowsLab:
             **common,
             "transport": "winrm",
             "auth": "ntlm",
-            "ca": str(drive / "winrm.crt"),
-            "fingerprint": _certificate_fingerprint(drive / "winrm.crt"),
-            "control": PORTS["winrm_control"],
-        }
-        keys = {
-            f"ssh_host_{kind}_key": _key_fingerprint(drive / f"ssh_host_{kind}_key.pub")
-            for kind in KEY_TYPES
+            "ca": str(stage / "winrm.crt"),
+            "fingerprint": _certificate_fingerprint(stage / "winrm.crt"),
+            "control": PORTS["control"],
         }
         return [
             {**winrm, "name": "windows-winrm", "scheme": "https", "port": PORTS["https"]},
@@ -160,8 +157,7 @@ class WindowsLab:
                 "transport": "ssh",
                 "port": PORTS["ssh"],
                 "key": str(self.folder / "id_ed25519"),
-                "host_key": keys["ssh_host_ed25519_key"],
-                "control": PORTS["ssh_control"],
+                "host_key": _key_fingerprint(stage / "drive" / "ssh_host_key.pub"),
             },
         ]
 

@@ -20,7 +20,6 @@ wine cmd /c exit
 if [ -d /lab/drive ]; then
   cp -r /lab/drive /wine/drive_c/lab
   for server in /lab/drive/*_server.py; do
-    [ -e "$server" ] || continue
     name=$(basename "$server" .py)
     setsid wine 'C:\py\python.exe' -u "C:\\lab\\$name.py" "C:\\lab\\$name.json" \
       >"/lab/$name.log" 2>&1 </dev/null &

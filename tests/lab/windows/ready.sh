@@ -2,7 +2,6 @@
 # Waits until every server of the machine has said that it is ready, a minute at most.
 set -eu
 for server in /lab/drive/*_server.py; do
-  [ -e "$server" ] || continue
   log=/lab/$(basename "$server" .py).log
   tries=0
   until grep -q '^ready' "$log" 2>/dev/null; do
