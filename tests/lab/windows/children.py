@@ -21,6 +21,7 @@ READ_BYTES = 32 * 1024
 MOST_CHARACTERS = 8191  # of a command line, for cmd.exe
 POWERSHELL = Path(__file__).resolve().with_name("powershell.py")
 CREATE_SUSPENDED = 0x4
+CREATE_NO_WINDOW = 0x0800_0000
 KILL_ON_JOB_CLOSE = 0x2000
 
 Take = Callable[[str, bytes], None]
@@ -82,11 +83,13 @@ def start(
     if code_page:
         line = f"chcp {code_page} >nul & {line}"
     # cmd takes the outer quotes away and the rest as it is.
-    return start_program(f'cmd /c "{line}"', env=env)
+    return start_program(f'cmd /c "{line}"', env=env, console=bool(code_page))
 
 
-def start_program(words: Sequence[str] | str, *, env: dict[str, str] | None = None) -> Child:
-    """Run a program with pipes at its three streams."""
+def start_program(
+    words: Sequence[str] | str, *, env: dict[str, str] | None = None, console: bool = False
+) -> Child:
+    """Run a program with pipes at its three streams, on Windows with a console nobody sees."""
     process = subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -94,7 +97,7 @@ def start_program(words: Sequence[str] | str, *, env: dict[str, str] | None = No
         stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
         start_new_session=not WINDOWS,
-        creationflags=CREATE_SUSPENDED if WINDOWS else 0,
+        creationflags=(CREATE_SUSPENDED | CREATE_NO_WINDOW * console) if WINDOWS else 0,
     )
     return Child(process)
 

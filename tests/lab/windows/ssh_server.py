@@ -4,12 +4,14 @@
 
 Needs asyncssh. CONFIG.json:
 
-    address, port     where to listen, default 127.0.0.1
-    host_key          private key file in OpenSSH's format
-    users             {"name": "password"}; a name with "" has no password
-    authorized_keys   file with the public keys that log in as any of the users; "": none
-    shell             cmd (default) | powershell | bash: what commands are given to
-    drive             on Linux only: the folder that stands for drive C
+    address          where to listen, default 127.0.0.1
+    port             where commands are given to cmd, as it is after the installation
+    powershell_port  where they are given to PowerShell; 0 or absent: none
+    bash_port        where they are given to bash; 0 or absent: none
+    host_key         private key file in OpenSSH's format
+    users            {"name": "password"}; a name with "" has no password
+    authorized_keys  file with the public keys that log in as any of the users; "" or absent: none
+    drive            on Linux only: the folder that stands for drive C
 
 What is like the original: its banner; ``cmd /c`` around the command as it came; exit codes of 32
 bits; no signal and no end of the connection ends a command, but when the command's own process has
@@ -168,25 +170,34 @@ def _exit(process: asyncssh.SSHServerProcess[bytes], code: int) -> None:
     channel.close()
 
 
-async def serve(config: dict[str, Any]) -> None:
-    """Serve what a configuration says, for ever."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_THREADS))
-    Login.users = config["users"]
-    Files.drive = config.get("drive", "")
-    commands = Commands(config.get("shell", "cmd"), Files.drive)
+async def _listen(shell: str, port: int, config: dict[str, Any]) -> None:
     await asyncssh.listen(
         config.get("address", "127.0.0.1"),
-        config["port"],
+        port,
         server_factory=Login,
         server_host_keys=[config["host_key"]],
         authorized_client_keys=config.get("authorized_keys") or None,
         server_version=BANNER,
-        process_factory=commands.run,
+        process_factory=Commands(shell, Files.drive).run,
         sftp_factory=Files,
         encoding=None,
         line_editor=False,
         keepalive_interval=0,
     )
+
+
+async def serve(config: dict[str, Any]) -> None:
+    """Serve what a configuration says, for ever."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_THREADS))
+    Login.users = config["users"]
+    Files.drive = config.get("drive", "")
+    for shell, port in (
+        ("cmd", config["port"]),
+        ("powershell", config.get("powershell_port")),
+        ("bash", config.get("bash_port")),
+    ):
+        if port:
+            await _listen(shell, port, config)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
