@@ -32,20 +32,22 @@ from app.request import (
     HealthOptions,
     ProjectOptions,
     Target,
+    WindowsOptions,
 )
 from app.rules import problems
 
 __all__ = ["FILE_NAME", "dumps", "load", "loads", "problems", "save"]
 
 FILE_NAME = "slipway.toml"
-TRANSPORTS = ("ssh", "local")
-LATER = {"deploy.windows": "windows-service", "deploy.systemd": "systemd"}
+TRANSPORTS = ("ssh", "winrm", "local")
+LATER = {"deploy.systemd": "systemd"}
 PASSWORDS = {
     "password": "SLIPWAY_PASSWORD",
     "passphrase": "SLIPWAY_KEY_PASSPHRASE",
     "key-passphrase": "SLIPWAY_KEY_PASSPHRASE",
     "sudo-password": "SLIPWAY_SUDO_PASSWORD",
     "registry-password": "SLIPWAY_REGISTRY_PASSWORD",
+    "account-password": "SLIPWAY_ACCOUNT_PASSWORD",
 }
 UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)", re.ASCII)
@@ -173,7 +175,25 @@ PATH = Form(lambda value: Path(_text(value)), Path.as_posix, lambda: _("a folder
 SECONDS = Form(
     read_duration, write_duration, lambda: _('a duration with a unit, like "30s" or "1m30s"')
 )
+def _ports(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(PORT.read(item) for item in value)
+
+
+def _durations(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(read_duration(item) for item in value)
+
+
 PORT = _number(1, 65535)
+PORTS = Form(_ports, list, lambda: _("a list of ports, like [8080, 8443]"))
+DURATIONS = Form(
+    _durations,
+    lambda value: [write_duration(item) for item in value],
+    lambda: _('a list of durations, like ["5s", "5s", "60s"]'),
+)
 
 PROJECT = Section(ProjectOptions, {"path": PATH, "package": TEXT}, {}, always=("path",))
 BUILD = Section(
@@ -224,6 +244,28 @@ DOCKER = Section(
     },
     {},
 )
+WINDOWS = Section(
+    WindowsOptions,
+    {
+        "host": _choice(("auto", "native", "wrapped", "nssm")),
+        "settings": _choice(("auto", "keep", "profile")),
+        "account": TEXT,
+        "grant-logon": FLAG,
+        "start": _choice(("auto", "delayed-auto", "demand")),
+        "restart": DURATIONS,
+        "display-name": TEXT,
+        "description": TEXT,
+        "dependencies": TEXTS,
+        "firewall": PORTS,
+        "stop-timeout": SECONDS,
+        "smoke": TEXTS,
+        "nssm": TEXT,
+        "nssm-file": TEXT,
+        "log-max-size": TEXT,
+        "log-max-file": _number(1, 1000),
+    },
+    {},
+)
 DEPLOY = Section(
     DeployOptions,
     {
@@ -234,7 +276,7 @@ DEPLOY = Section(
         "root": TEXT,
         "keep": _number(1, 1000),
     },
-    {"health": HEALTH, "docker": DOCKER},
+    {"health": HEALTH, "docker": DOCKER, "windows": WINDOWS},
     always=("kind",),
 )
 TARGET = Section(
@@ -245,6 +287,9 @@ TARGET = Section(
         "port": PORT,
         "user": TEXT,
         "key": TEXT,
+        "scheme": _choice(("https", "http")),
+        "auth": _choice(("ntlm", "kerberos", "basic", "credssp")),
+        "ca": TEXT,
     },
     {},
     always=("address", "transport"),
@@ -370,14 +415,6 @@ def _read_targets(tables: object) -> Iterator[Target]:
         )
     for number, table in enumerate(tables, 1):
         prefix = "targets." if len(tables) == 1 else f"targets.{number}."
-        if table.get("transport") == "winrm":
-            raise ProfileError(
-                f"{prefix}transport",
-                _("{key}: this version of Slipway does not offer WinRM yet.").format(
-                    key=f"{prefix}transport"
-                ),
-                hint=_('Use transport = "ssh".'),
-            )
         if "address" not in table:
             raise ProfileError(
                 f"{prefix}address",

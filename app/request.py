@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-KINDS = ("docker", "process")
+KINDS = ("docker", "windows-service", "process")
 Check = Literal["vet", "test"]
 
 
@@ -67,6 +67,34 @@ class DockerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowsOptions:
+    """How the Windows service runs; times in seconds.
+
+    ``settings``: whether an existing service keeps its own settings (a hotfix of the program) or
+    gets those of the profile; ``auto`` keeps those of a service that Slipway did not make.
+    ``nssm`` is nssm.exe on the server, ``nssm_file`` one on this computer that is sent there.
+    ``smoke`` are the arguments of a trial run of the new program before anything is stopped.
+    """
+
+    host: Literal["auto", "native", "wrapped", "nssm"] = "auto"
+    settings: Literal["auto", "keep", "profile"] = "auto"
+    account: str = "LocalSystem"
+    grant_logon: bool = False
+    start: Literal["auto", "delayed-auto", "demand"] = "auto"
+    restart: tuple[float, ...] = (5.0, 5.0, 60.0)
+    display_name: str = ""
+    description: str = ""
+    dependencies: tuple[str, ...] = ()
+    firewall: tuple[int, ...] = ()
+    stop_timeout: float = 20.0
+    smoke: tuple[str, ...] = ()
+    nssm: str = ""
+    nssm_file: str = ""
+    log_max_size: str = "10m"
+    log_max_file: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class DeployOptions:
     """How it runs on the server. ``secrets`` are names; the values live in the keyring."""
 
@@ -78,17 +106,24 @@ class DeployOptions:
     keep: int = 5
     health: HealthOptions = field(default_factory=HealthOptions)
     docker: DockerOptions = field(default_factory=DockerOptions)
+    windows: WindowsOptions = field(default_factory=WindowsOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server and how to reach it. ``port`` 0: the transport's own default."""
+    """A server and how to reach it. ``port`` 0: the transport's own default.
+
+    ``scheme``, ``auth`` and ``ca`` (a PEM file of the authority to trust) belong to WinRM.
+    """
 
     address: str
-    transport: Literal["ssh", "local"] = "ssh"
+    transport: Literal["ssh", "winrm", "local"] = "ssh"
     port: int = 0
     user: str = ""
     key: str = ""
+    scheme: Literal["https", "http"] = "https"
+    auth: Literal["ntlm", "kerberos", "basic", "credssp"] = "ntlm"
+    ca: str = ""
 
     def __str__(self) -> str:
         if self.transport == "local":

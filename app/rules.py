@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from app.errors import Problem
 from app.i18n import _
+from app.windows_rules import windows_problems
 from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
 
-LATER_KINDS = ("windows-service", "systemd")
+LATER_KINDS = ("systemd",)
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PLATFORM = re.compile(r"auto|[a-z0-9]+/[a-z0-9]+", re.ASCII)
@@ -42,7 +43,9 @@ def problems(request: DeployRequest) -> tuple[Problem, ...]:
     """
     return tuple(
         problem
-        for rule in (_name, _project, _build, _deploy, _variables, _health, _docker, _targets)
+        for rule in (
+            _name, _project, _build, _deploy, _variables, _health, _docker, windows_problems, _targets
+        )  # fmt: skip
         for problem in rule(request)
     )
 
@@ -113,6 +116,12 @@ def _platform(request: DeployRequest) -> Iterator[Problem]:
             "build.platform",
             _("A program for {platform} can't run in a Linux container.").format(platform=platform),
             _("Use “auto” or a platform that begins with linux/."),
+        )
+    elif request.deploy.kind == "windows-service" and not platform.startswith(("auto", "windows/")):
+        yield Problem(
+            "build.platform",
+            _("A program for {platform} can't be a Windows service.").format(platform=platform),
+            _("Use “auto” or a platform that begins with windows/."),
         )
 
 
@@ -343,11 +352,55 @@ def _target(kind: str, target: Target, prefix: str) -> Iterator[Problem]:
             _("A plain process runs on this computer only."),
             _('Choose transport = "local", or the kind “docker” for a server.'),
         )
+    if kind == "windows-service" and target.transport == "local":
+        yield Problem(
+            f"{prefix}.transport",
+            _("A Windows service is put on a server, over WinRM or SSH."),
+            _('Choose transport = "winrm" or "ssh".'),
+        )
+    if kind != "windows-service" and target.transport == "winrm":
+        yield Problem(
+            f"{prefix}.transport",
+            _("WinRM reaches Windows servers only, and those run Windows services."),
+            _('Choose the kind “windows-service”, or transport = "ssh".'),
+        )
+    yield from _winrm(target, prefix)
     if target.transport == "local" and (target.user or target.port or target.key):
         yield Problem(
             f"{prefix}.transport",
             _("This computer is reached without user, port and key."),
             _('Remove them, or choose transport = "ssh".'),
+        )
+
+
+def _winrm(target: Target, prefix: str) -> Iterator[Problem]:
+    if target.transport != "winrm":
+        if (target.scheme, target.auth, target.ca) != ("https", "ntlm", ""):
+            yield Problem(
+                f"{prefix}.transport",
+                _("Scheme, authentication and authority belong to WinRM."),
+                _('Remove them, or choose transport = "winrm".'),
+            )
+        return
+    if target.auth == "basic" and target.scheme == "http":
+        yield Problem(
+            f"{prefix}.auth",
+            _("Basic authentication over HTTP would send the password readable by everybody."),
+            _('Choose scheme = "https", or auth = "ntlm".'),
+        )
+    if target.key:
+        yield Problem(
+            f"{prefix}.key", _("WinRM knows no key files."), _("Remove it; a password is asked.")
+        )
+    if target.ca and target.scheme == "http":
+        yield Problem(
+            f"{prefix}.ca", _("Over HTTP there is no certificate."), _("Remove it, or use https.")
+        )
+    if not target.user and target.auth != "kerberos":
+        yield Problem(
+            f"{prefix}.user",
+            _("WinRM needs the name of an account."),
+            _("Like Administrator, or DOMAIN\\user."),
         )
 
 
