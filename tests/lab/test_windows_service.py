@@ -78,13 +78,12 @@ def whole_trip(desk: WindowsDesk) -> None:
     assert desk.deploy("v2") is Outcome.SUCCEEDED, desk.events[-1]
     assert desk.serves("v2")
     assert desk.plan().empty
-    good, args = desk.request.project, desk.request.deploy.args
-    desk.with_deploy(args=("1",))  # a port that nobody asks
+    good = desk.request
+    desk.with_deploy(args=("1",), env={"PORT": "1"})  # a port that nobody asks
     desk.with_health(timeout=4)
     assert desk.deploy("v3") is Outcome.FAILED_RESTORED
     assert desk.serves("v2")
-    desk.request = replace(desk.request, project=good)
-    desk.with_deploy(args=args)
+    desk.request = good
     assert desk.roll_back() is Outcome.SUCCEEDED, desk.events[-1]
     assert desk.serves("v1")
     assert_clean(desk)
@@ -94,8 +93,6 @@ def whole_trip(desk: WindowsDesk) -> None:
 
 
 def test_a_plain_program_is_wrapped(desk: WindowsDesk) -> None:
-    desk.speaking("scm")  # its own port argument, but run as a plain program
-    desk.with_windows(host="wrapped")
     whole_trip(desk)
     assert "slipway-host" in desk.registered()
 

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.credentials import Credentials, KnownHosts
 from app.errors import UntrustedHost
@@ -75,7 +76,7 @@ class WindowsDesk(Desk):
 
     @property
     def port(self) -> int:
-        return int(self.request.deploy.env["PORT"])
+        return urlsplit(self.request.deploy.health.http).port or 0
 
     def with_windows(self, **options: object) -> None:
         windows = replace(self.request.deploy.windows, **options)  # type: ignore[arg-type]
