@@ -47,7 +47,7 @@ PASSWORDS = {
     "key-passphrase": "SLIPWAY_KEY_PASSPHRASE",
     "sudo-password": "SLIPWAY_SUDO_PASSWORD",
     "registry-password": "SLIPWAY_REGISTRY_PASSWORD",
-    "account-password": "SLIPWAY_ACCOUNT_PASSWORD",
+    "account-password": "SLIPWAY_SECRET_ACCOUNT_PASSWORD",
 }
 UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)", re.ASCII)
@@ -175,6 +175,8 @@ PATH = Form(lambda value: Path(_text(value)), Path.as_posix, lambda: _("a folder
 SECONDS = Form(
     read_duration, write_duration, lambda: _('a duration with a unit, like "30s" or "1m30s"')
 )
+
+
 def _ports(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise TypeError

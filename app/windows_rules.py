@@ -9,6 +9,8 @@ from app.errors import Problem
 from app.i18n import _
 from app.request import DeployRequest, WindowsOptions
 
+# the name under which the password of the service's account is kept among the service's secrets
+ACCOUNT_PASSWORD = "ACCOUNT_PASSWORD"  # noqa: S105
 BUILT_IN_ACCOUNTS = ("LocalSystem", "LocalService", "NetworkService", "virtual")
 ACCOUNT = re.compile(r"[^\\/\[\]:;|=,+*?<>\"@\s][^\\/\[\]:;|=,+*?<>\"@]*")
 SERVICE = re.compile(r"[^\\/\x00-\x1f]{1,256}")
@@ -33,6 +35,12 @@ def windows_problems(request: DeployRequest) -> Iterator[Problem]:
             "name",
             _("“{name}” is a name that Windows keeps for a device.").format(name=request.name),
             _("Choose another one."),
+        )
+    if ACCOUNT_PASSWORD in request.deploy.secrets:
+        yield Problem(
+            "deploy.secrets",
+            _("{name} is the password of the service's account.").format(name=ACCOUNT_PASSWORD),
+            _("Give the program's secret another name."),
         )
     yield from _account(windows)
     yield from _texts(windows)
@@ -83,9 +91,7 @@ def _texts(windows: WindowsOptions) -> Iterator[Problem]:
             )
     for argument in windows.smoke:
         if "\0" in argument:
-            yield Problem(
-                "deploy.windows.smoke", _("An argument can't contain a NUL character.")
-            )
+            yield Problem("deploy.windows.smoke", _("An argument can't contain a NUL character."))
     if not SIZE.fullmatch(windows.log_max_size):
         yield Problem(
             "deploy.windows.log-max-size",
@@ -106,9 +112,7 @@ def _times(windows: WindowsOptions) -> Iterator[Problem]:
             _("At most {count} restarts can be told.").format(count=MOST_RESTARTS),
         )
     if any(not 0 <= delay <= 3600 for delay in windows.restart):
-        yield Problem(
-            "deploy.windows.restart", _("A restart waits between 0 seconds and an hour.")
-        )
+        yield Problem("deploy.windows.restart", _("A restart waits between 0 seconds and an hour."))
 
 
 def _nssm(windows: WindowsOptions) -> Iterator[Problem]:
