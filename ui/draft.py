@@ -398,10 +398,16 @@ class Draft(QObject):
         self._go_on()
 
     def remember_answers(self) -> None:
-        """Keep the answers for the next time this project is opened."""
+        """Keep the answers for the next time this project is opened, without passwords."""
         from app.profile import dumps
+        from app.transport.output import without_url_passwords
 
-        self.settings.remember_project(self.request.project.path, dumps(self.request))
+        build = self.request.build
+        env = {
+            name: text for name, text in build.env.items() if text == without_url_passwords(text)
+        }
+        kept = replace(self.request, build=replace(build, env=env))
+        self.settings.remember_project(kept.project.path, dumps(kept))
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built.

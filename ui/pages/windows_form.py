@@ -244,6 +244,7 @@ class WindowsForm(KindForm):
                 "stands in slipway.toml, in logs or in a command."
             ),
             ((_("&Password"), False),),
+            _("&Set password"),
             remember=True,
         )
         if dialog.exec():
