@@ -94,6 +94,7 @@ def build(
         dirty=revision.dirty if revision else False,
         options=information.settings | _recorded(options, ldflags),
         included=included,
+        windows_service=main.windows_service,
     )
 
 

@@ -42,7 +42,8 @@ def run(session: Session) -> int:
             missing += finding.needed and not finding.there
             session.console.show(asdict(finding))
             mark = "✓" if finding.there else ("✗" if finding.needed else "–")
-            session.console.say(f"{mark} {finding.name}: {finding.found}")
+            words = _("{name}: {text}").format(name=finding.name, text=finding.found)
+            session.console.say(f"{mark} {words}")
             if finding.hint and not finding.there:
                 session.console.say(f"    {finding.hint}")
     return 1 if missing else 0

@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_window(path: Path | None) -> int:
-    use_language()
+    from ui.settings import Settings
+
+    use_language(Settings().language)
     if path is not None and not path.exists():
         sys.stderr.write(_("{path} does not exist.").format(path=path) + "\n")
         return 2
@@ -79,21 +81,18 @@ def open_window() -> tuple[QApplication, Wizard]:
 
 def prepare(application: QApplication) -> None:
     """Give the application its name, look and words, and a dialog for bugs."""
-    from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
     from PySide6.QtGui import QIcon
 
     from ui.crash import CrashReporter
     from ui.garbage import GarbageCollector
+    from ui.language import translate_qt
     from ui.theme import RESOURCES, theme
 
     application.setApplicationName("slipway")
     application.setApplicationDisplayName("Slipway")
     application.setDesktopFileName("slipway")
     application.setWindowIcon(QIcon(str(RESOURCES / "icons" / "slipway.svg")))
-    words = QTranslator(application)
-    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if words.load(QLocale.system(), "qtbase", "_", folder):
-        application.installTranslator(words)
+    translate_qt(application)
     theme()
     GarbageCollector(application)
     reporter = CrashReporter(application)

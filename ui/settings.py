@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
+from app.i18n import LANGUAGES
 from app.request import Target
 
 RECENT = 8
@@ -41,6 +42,7 @@ class Settings:
         self._projects: tuple[RecentProject, ...] = ()
         self._targets: tuple[Target, ...] = ()
         self._go_folder = ""
+        self._language = ""
         self._read()
 
     @property
@@ -57,6 +59,11 @@ class Settings:
     def go_folder(self) -> Path | None:
         """The folder with Go that the user named, if any."""
         return Path(self._go_folder) if self._go_folder else None
+
+    @property
+    def language(self) -> str:
+        """The language that the user chose, a key of ``LANGUAGES``; empty: the system's own."""
+        return self._language
 
     def geometry(self, window: str) -> bytes:
         """Return the remembered place and size of ``window``, empty if there is none."""
@@ -96,6 +103,11 @@ class Settings:
         self._go_folder = str(folder) if folder else ""
         self._write()
 
+    def remember_language(self, language: str) -> None:
+        """Keep the language of the next start; empty follows the system."""
+        self._language = language
+        self._write()
+
     def _read(self) -> None:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
@@ -104,6 +116,8 @@ class Settings:
         if not isinstance(content, dict):
             return
         self._go_folder = _typed(content.get("go"), str, "")
+        language = _typed(content.get("language"), str, "")
+        self._language = language if language in LANGUAGES else ""
         self._geometry = {
             name: _bytes(text)
             for name, text in _typed(content.get("geometry"), dict, {}).items()
@@ -121,6 +135,7 @@ class Settings:
     def _write(self) -> None:
         content = {
             "go": self._go_folder,
+            "language": self._language,
             "geometry": {
                 name: base64.b64encode(value).decode() for name, value in self._geometry.items()
             },

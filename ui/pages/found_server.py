@@ -178,7 +178,7 @@ def server_facts(facts: HostFacts) -> list[Fact]:
             words.append(_("rootless"))
         if facts.docker.cli.sudo:
             words.append(_("by sudo"))
-        found.append((_("Docker"), ", ".join(words), facts.docker.cli.path))
+        found.append((_("Docker"), _(", ").join(words), facts.docker.cli.path))
     if facts.disk_free:
         found.append((_("Free space"), size_text(facts.disk_free), facts.root))
     found.append((_("Runs now"), running_words(facts), ""))
@@ -188,14 +188,20 @@ def server_facts(facts: HostFacts) -> list[Fact]:
 
 def running_words(facts: HostFacts) -> str:
     """Return what runs under the service's name."""
+    from app.service import state_words
+
     container = facts.docker.service if facts.docker else None
     if container is not None:
         return _("container {name}, {status}, from {image}").format(
-            name=container.name, status=container.status, image=container.image
+            name=container.name,
+            status=state_words(container.status).lower(),
+            image=container.image,
         )
     process = facts.process
     if process is not None and process.state != "missing":
-        return _("process {pid}, {state}").format(pid=process.pid, state=process.state)
+        return _("process {pid}, {state}").format(
+            pid=process.pid, state=state_words(process.state).lower()
+        )
     return _("nothing yet")
 
 
@@ -214,10 +220,10 @@ def releases_words(records: Records) -> str:
 def interrupted_words(run: Interrupted) -> str:
     """Return what of an interrupted run is done and what is not."""
     nothing = _("nothing")
-    lines = [_("Done: {steps}").format(steps=", ".join(run.done) or nothing)]
+    lines = [_("Done: {steps}").format(steps=_(", ").join(run.done) or nothing)]
     if run.under_way:
         lines.append(_("Under way, perhaps done: {step}").format(step=run.under_way))
-    lines.append(_("Not begun: {steps}").format(steps=", ".join(run.not_begun) or nothing))
+    lines.append(_("Not begun: {steps}").format(steps=_(", ").join(run.not_begun) or nothing))
     return "\n".join(lines)
 
 
