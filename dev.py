@@ -153,6 +153,7 @@ def lab(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.action == "down":
         machines.down()
         return 0
+    install("dev")
     machines.up()
     print(f"The lab is up; its hosts are in {machines.folder / 'hosts.json'}")
     return 0
@@ -212,11 +213,14 @@ def lock(arguments: argparse.Namespace, rest: list[str]) -> int:
         "run": ["pyproject.toml"],
         "dev": ["pyproject.toml", "--extra", "dev", "--extra", "package"],
         "go": [str(REQUIREMENTS / "go.in")],
+        "lab-windows": [str(REQUIREMENTS / "lab-windows.in")],
     }
+    everywhere = ("--universal", "--python-version", "3.11")
+    systems = {"lab-windows": ("--python-platform", "windows", "--python-version", "3.13")}
     for name, source in sources.items():
         code = code or run(
             *(python, "-m", "uv", "pip", "compile", "-q", "--upgrade", *source),
-            *("--universal", "--python-version", "3.11", "--generate-hashes"),
+            *(*systems.get(name, everywhere), "--generate-hashes"),
             *("--no-emit-index-url", "--no-annotate", "--no-header"),
             *("-o", REQUIREMENTS / f"{name}.txt"),
         )
