@@ -69,8 +69,8 @@ class WindowsDesk(Desk):
         try:
             return connect(target, self.credentials, known)
         except UntrustedHost as unknown:
-            shown = (self.host.host_key, self.host.fingerprint)
-            assert unknown.fingerprint in shown
+            if unknown.fingerprint not in (self.host.host_key, self.host.fingerprint):
+                raise
             known.trust(unknown)
             return connect(target, self.credentials, known)
 
@@ -83,7 +83,7 @@ class WindowsDesk(Desk):
         self.with_deploy(windows=windows)
 
     def speaking(self, project: str) -> None:
-        """Choose a program that talks to the service manager, built for a Windows like the lab's."""
+        """Choose a program that talks to the service manager, as the lab's Windows needs it."""
         overlay = service_overlay(self.folder)
         build = replace(self.request.build, env={"GOFLAGS": f"-overlay={overlay}"})
         self.request = replace(self.request, project=sample(self.folder, project), build=build)
