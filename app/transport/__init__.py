@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from app.errors import Cancelled, CommandFailed
 from app.events import Stream
 from app.i18n import _
+from app.transport.tool import HostError, in_words, read_host_error
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "scripts"
 MASK = "••••••"
@@ -110,17 +111,30 @@ class CommandResult:
     stderr: str = field(repr=False)
     mask: Callable[[str], str] = field(default=unmasked, repr=False, compare=False)
 
+    @property
+    def host_error(self) -> HostError | None:
+        """Why a verb of slipway-host failed; None for other commands, or if it doesn't say."""
+        return read_host_error(self.stderr) if self._by_tool else None
+
+    @property
+    def _by_tool(self) -> bool:
+        return self.command.argv[:1] == (TOOL,)
+
     def tail(self, count: int = 10) -> str:
         """Return the last lines, those of stderr if there are any, secrets masked."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        stderr = in_words(self.stderr) if self._by_tool else self.stderr
+        lines = (stderr.strip() or self.stdout.strip()).splitlines()
         return self.mask("\n".join(lines[-count:]))
 
     def check(self, title: str, hint: str = "") -> CommandResult:
         """Return itself, or raise CommandFailed with ``title`` if the exit code is not 0."""
-        if self.exit_code != 0:
-            detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
-            raise CommandFailed(title, self, detail, hint)
-        return self
+        if self.exit_code == 0:
+            return self
+        error = self.host_error
+        if error:
+            raise CommandFailed(title, self, self.mask(str(error)), error.remedy or hint)
+        detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
+        raise CommandFailed(title, self, detail, hint)
 
 
 class CancelToken:
