@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import What
+from app.credentials import CERTIFICATE, What, hex_fingerprint
 from app.errors import UntrustedHost
 from app.i18n import _
 from app.request import Target
@@ -89,16 +89,17 @@ class HostKeyDialog(Asking):
         self.error = error
         place = f"{error.host}:{error.port}"
         self.body.addWidget(self._fingerprint(_("Server"), (place,)))
-        self.body.addWidget(
-            self._fingerprint(
-                _("Shows now") if error.changed else _("Key ({kind})").format(kind=error.key_type),
-                (error.fingerprint,),
-            )
-        )
+        shown: tuple[str, ...] = (error.fingerprint,)
+        kind = _("Key ({kind})").format(kind=error.key_type)
+        consent = _("&Trust this key and connect")
+        if error.key_type == CERTIFICATE:
+            shown = (error.fingerprint, hex_fingerprint(error.key_base64))
+            kind, consent = _("Certificate (SHA-256)"), _("&Trust this certificate and connect")
+        self.body.addWidget(self._fingerprint(_("Shows now") if error.changed else kind, shown))
         if error.changed:
             self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
         cancel = button(_("&Close") if error.changed else _("&Cancel"), self.reject)
-        trust = None if error.changed else button(_("&Trust this key and connect"), self.accept)
+        trust = None if error.changed else button(consent, self.accept)
         self.add_answers(trust, cancel, cancel)
         cancel.setFocus()
 

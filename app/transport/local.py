@@ -24,6 +24,7 @@ from app.transport import (
     OnLine,
     Secret,
     Sudo,
+    System,
     ignore_bytes,
     ignore_line,
 )
@@ -45,6 +46,11 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self._may_sudo = False
+
+    @property
+    def system(self) -> System:
+        """What kind of system this computer has."""
+        return "windows" if sys.platform == "win32" else "posix"
 
     @property
     def sudo(self) -> Sudo:
