@@ -52,7 +52,7 @@ def main() -> int:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Slipway needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     arguments, rest = _parser().parse_known_args()
-    if rest and arguments.command in {"lint", "lab", "lock"}:
+    if rest and arguments.command in {"lint", "lab", "lock", "texts"}:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     os.chdir(ROOT)
     # What is printed here comes before what the programs that are started print.
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     lab_command.add_argument("action", choices=("up", "down"))
     bench_command = add("bench", bench, "Run the measurements of tests/bench, or those named.")
     bench_command.add_argument("name", nargs="*", help="like build for tests/bench/bench_build.py")
+    add("texts", texts, "Bring the translations up to date; lists what is not translated.")
     add("lock", lock, "Pin the newest dependencies, with hashes, in requirements/.")
     if (ROOT / "tests" / "shots.py").exists():
         add("shots", shots, "Make the screenshots in docs/images from the real program.")
@@ -152,6 +153,7 @@ def lab(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.action == "down":
         machines.down()
         return 0
+    install("dev")
     machines.up()
     print(f"The lab is up; its hosts are in {machines.folder / 'hosts.json'}")
     return 0
@@ -188,6 +190,12 @@ def shots(arguments: argparse.Namespace, rest: list[str]) -> int:
     return run(*command, PYTHONPATH=str(ROOT), **platform)
 
 
+def texts(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Collect all texts, update and compile the translations."""
+    install("dev")
+    return run(PYTHON, "-m", "tests.texts", PYTHONPATH=str(ROOT))
+
+
 def package(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Make the application with PyInstaller."""
     install("dev")
@@ -205,11 +213,14 @@ def lock(arguments: argparse.Namespace, rest: list[str]) -> int:
         "run": ["pyproject.toml"],
         "dev": ["pyproject.toml", "--extra", "dev", "--extra", "package"],
         "go": [str(REQUIREMENTS / "go.in")],
+        "lab-windows": [str(REQUIREMENTS / "lab-windows.in")],
     }
+    everywhere = ("--universal", "--python-version", "3.11")
+    systems = {"lab-windows": ("--python-platform", "windows", "--python-version", "3.13")}
     for name, source in sources.items():
         code = code or run(
             *(python, "-m", "uv", "pip", "compile", "-q", "--upgrade", *source),
-            *("--universal", "--python-version", "3.11", "--generate-hashes"),
+            *(*systems.get(name, everywhere), "--generate-hashes"),
             *("--no-emit-index-url", "--no-annotate", "--no-header"),
             *("-o", REQUIREMENTS / f"{name}.txt"),
         )

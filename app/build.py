@@ -93,6 +93,7 @@ def build(
         dirty=revision.dirty if revision else False,
         options=information.settings | _recorded(options, ldflags),
         included=included,
+        windows_service=main.windows_service,
     )
 
 

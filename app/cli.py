@@ -25,6 +25,7 @@ from app.demo import run as demo
 from app.doctor import run as doctor
 from app.errors import Cancelled, SlipwayError
 from app.i18n import _, use_language
+from app.usage import translate_argparse
 
 BUG = 70
 PROGRAM = "slipway"
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return supervise.main(arguments[1:])
     _write_anything()
     use_language(_language(arguments))
+    translate_argparse()
     parser = make_parser()
     options = parser.parse_args(arguments)
     if "run" not in options:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app import profile, runner, service
-from app.console import Console, Interrupts, View, view
+from app.console import Console, Interrupts, View, columns, view
 from app.credentials import KnownHosts, PasswordStore
 from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
 from app.events import Event, Outcome, RunEnded
@@ -19,8 +19,9 @@ from app.i18n import _, ngettext
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.project import GoProject, open_project
-from app.releases import Interrupted, Release, Store, break_lock, lock_held
+from app.releases import Interrupted, Release, break_lock, lock_held
 from app.request import DeployRequest, Target
+from app.rules import secret_names
 from app.runner import Runner
 from app.shapes import (
     EXIT_CODES,
@@ -228,7 +229,7 @@ def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], di
             "\n".join(problem.text for problem in blocking),
             "\n".join(dict.fromkeys(problem.hint for problem in blocking if problem.hint)),
         )
-    secrets = service_secrets(request.name, request.deploy.secrets, console, session.store)
+    secrets = service_secrets(request.name, secret_names(request), console, session.store)
     platform = request.build.platform
     package = session.package(request, facts.platform if platform == "auto" else platform)
     doubts = [problem for problem in profile.problems(request) if not problem.blocking]
@@ -438,7 +439,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
         if run.release not in facts.records.state.verified:
             platform = request.build.platform
             package = session.package(request, facts.platform if platform == "auto" else platform)
-            names = request.deploy.secrets
+            names = secret_names(request)
             secrets = service_secrets(request.name, names, session.console, session.store)
         emit = Recorder(session, request, run.title, titles, run.release)
         docker = request.deploy.docker
@@ -495,7 +496,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
         if not session.confirmed(_("Release it? Two runs at once destroy each other's work.")):
             console.warn(_("Nothing was changed."))
             return CANCELLED
-        break_lock(host.transport, Store(host.facts.root, host.facts.sudo), lock)
+        break_lock(host.transport, host.facts.store(), lock)
         console.show({"target": str(host.target), "lock": lock_shape(lock), "released": True})
         console.say(_("The lock is released."))
         if host.facts.records.interrupted:
@@ -521,7 +522,7 @@ def _status(session: Session, request: DeployRequest) -> int:
         healthy = {True: _("yes"), False: _("no"), None: _("not asked")}[now.healthy]
         rows = [
             (_("Target"), f"{now.target} ({host.facts.os_name}, {host.facts.platform})"),
-            (_("State"), now.state),
+            (_("State"), service.state_words(now.state)),
             (_("Version"), now.version or "–"),
             (_("Release"), now.release or "–"),
             (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
@@ -563,7 +564,7 @@ def _release_line(item: Release, host: Host) -> str:
         (item.id in state.pinned, _("pinned")),
         (item.dirty, _("uncommitted changes")),
     ]
-    words = ", ".join(word for mark, word in marks if mark)
+    words = _(", ").join(word for mark, word in marks if mark)
     return f"{item.id:32}  {item.version:20}  {item.by:24}  {words}".rstrip()
 
 
@@ -626,11 +627,12 @@ def _say_project(console: Console, project: GoProject) -> None:
             _("version in {names}").format(names=", ".join(main.stamps)) if main.stamps else "",
             _("port {ports}").format(ports=", ".join(map(str, main.ports))) if main.ports else "",
         ]
-        words = "; ".join(filter(None, notes))
+        words = _("; ").join(filter(None, notes))
         console.say(f"  {main.path}  {words}".rstrip())
 
 
 def _say_table(console: Console, rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _text in rows) + 1
+    width = max(columns(name) for name, _text in rows)
     for name, text in rows:
-        console.say(f"{name + ':':{width}} {text}")
+        gap = " " * (width - columns(name))
+        console.say(_("{name}: {text}").format(name=name, text=gap + text))

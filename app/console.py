@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Protocol, Self, TextIO
@@ -61,7 +62,7 @@ class Console:
         """Replace the line of progress; only for terminals."""
         with self._guard:
             width = shutil.get_terminal_size().columns - 1
-            self._write(sys.stdout, "\r" + text[:width].ljust(width), keep=True)
+            self._write(sys.stdout, "\r" + fitted(text, width), keep=True)
             self._drawn = True
 
     def confirm(self, question: str) -> bool:
@@ -217,7 +218,8 @@ class TextView:
             if seconds >= 1:
                 self._console.say(_("    done in {seconds:.1f} s").format(seconds=seconds))
         elif event.state in self._words:
-            self._console.say(f"{place} {title}: {self._words[event.state]}")
+            words = _("{name}: {text}").format(name=title, text=self._words[event.state])
+            self._console.say(f"{place} {words}")
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()
@@ -267,3 +269,24 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     raise AssertionError
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two."""
+    return sum(_columns(character) for character in text)
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text cut or filled to ``width`` columns of a terminal."""
+    used = 0
+    for place, character in enumerate(text):
+        if used + _columns(character) > width:
+            return text[:place] + " " * (width - used)
+        used += _columns(character)
+    return text + " " * (width - used)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

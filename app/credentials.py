@@ -26,7 +26,7 @@ Answer = Callable[[str, Prompts], tuple[Secret, ...]]
 What = Literal["password", "passphrase", "sudo"]
 _Value = TypeVar("_Value")
 # The type of key under which a certificate, as a whole, stands in a known-hosts file.
-CERTIFICATE = "x509"
+CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True)

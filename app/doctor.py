@@ -17,6 +17,7 @@ from app.commands import Session
 from app.credentials import PasswordStore
 from app.errors import SlipwayError
 from app.i18n import _
+from app.packaged import QT_VERB, is_packaged
 from app.processes import run_process
 from app.toolchain import find_toolchain
 
@@ -42,7 +43,8 @@ def run(session: Session) -> int:
             missing += finding.needed and not finding.there
             session.console.show(asdict(finding))
             mark = "✓" if finding.there else ("✗" if finding.needed else "–")
-            session.console.say(f"{mark} {finding.name}: {finding.found}")
+            words = _("{name}: {text}").format(name=finding.name, text=finding.found)
+            session.console.say(f"{mark} {words}")
             if finding.hint and not finding.there:
                 session.console.say(f"    {finding.hint}")
     return 1 if missing else 0
@@ -104,10 +106,9 @@ def window() -> Iterator[Finding]:
         yield Finding("Qt", False, False, _("not installed"), hint)
         return
     # in a process of its own: a Qt whose libraries are missing would end this one
+    words = [QT_VERB] if is_packaged() else ["-c", "import PySide6.QtWidgets"]
     try:
-        result = run_process(
-            [sys.executable, "-c", "import PySide6.QtWidgets"], timeout=3 * ANSWER_SECONDS
-        )
+        result = run_process([sys.executable, *words], timeout=3 * ANSWER_SECONDS)
     except (OSError, TimeoutError) as problem:
         yield Finding("Qt", False, False, str(problem), hint)
         return

@@ -1,7 +1,9 @@
 """Screenshots of every page for the docs, from the real program deploying on this computer.
 
-``python -m tests.shots [FOLDER]`` writes them to docs/images, or to FOLDER: each in light, some in
-dark. ``--scale 2`` draws for a screen of twice the density, ``--dark`` everything in dark.
+``python -m tests.shots [FOLDER]`` writes them to docs/images, or to FOLDER: each in light and dark
+and in every language, like project.png, project-dark.png, project.zh.png. ``--language zh_CN``
+makes those of one language, ``--scale 2`` draws for a screen of twice the density, ``--dark``
+everything in dark.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.i18n import LANGUAGES, language, use_language
+
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
     from PySide6.QtWidgets import QApplication, QWidget
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from ui.wizard import Wizard
 
 ROOT = Path(__file__).parent.parent
+SUFFIXES = {"en": "", "zh_CN": ".zh"}  # of the files' names
 PATIENCE = 120.0  # seconds
 
 
@@ -39,18 +44,23 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--scale", default="1")
     parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--language", choices=LANGUAGES)
     options = parser.parse_args()
+    if options.language is None:  # a program has one language
+        command = [sys.executable, "-m", "tests.shots", *sys.argv[1:], "--language"]
+        return max(subprocess.call([*command, language]) for language in LANGUAGES)
     options.folder.mkdir(parents=True, exist_ok=True)
     # of two kinds of platforms this one draws the same everywhere
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["QT_SCALE_FACTOR"] = options.scale
-    with _fresh_home() as home:
+    use_language(options.language)
+    with _fresh_home(options.language) as home:
         Photographer(options.folder, home, dark=options.dark).work()
     return 0
 
 
 @contextmanager
-def _fresh_home() -> Iterator[Path]:
+def _fresh_home(language: str) -> Iterator[Path]:
     """Keep the developer's own settings, history and keyring out of the pictures."""
     go = {
         name: subprocess.check_output(["go", "env", name], text=True).strip()
@@ -58,7 +68,7 @@ def _fresh_home() -> Iterator[Path]:
     }
     home = Path(tempfile.mkdtemp(prefix="slipway-shots-"))
     names = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-    os.environ.update(go | {"HOME": str(home), "LANGUAGE": os.environ.get("LANGUAGE", "en")})
+    os.environ.update(go | {"HOME": str(home), "LANGUAGE": language})
     os.environ.update({name: str(home / f".{name[4:9].lower()}") for name in names})
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
     try:
@@ -210,7 +220,8 @@ class Photographer:
             self.theme.force(scheme)
             self.wait(0.1)
             picture = _with_few_colours(window.grab().toImage())
-            picture.save(str(self.folder / f"{name}{suffix}.png"), quality=1)
+            file = f"{name}{suffix}{SUFFIXES[language()]}.png"
+            picture.save(str(self.folder / file), quality=1)
         self.theme.force(self.schemes[""])
 
     def until(self, condition: Callable[[], bool]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -14,11 +14,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import CERTIFICATE, What, hex_fingerprint
+from app.credentials import CERTIFICATE, What
 from app.errors import UntrustedHost
 from app.i18n import _
 from app.request import Target
 from app.rules import ENV_NAME
+from app.server_setup import fingerprint_lines
 from app.transport import Secret
 from ui.jobs import Question
 from ui.theme import monospace
@@ -75,9 +76,13 @@ class Asking(QDialog):
 
 
 class HostKeyDialog(Asking):
-    """Shows the key of a server that is not known yet; a changed key can only be left alone."""
+    """Shows the key or certificate of a server that is not known yet.
 
-    def __init__(self, parent: QWidget, error: UntrustedHost) -> None:
+    One that has changed can only be left alone. ``windows``: how a Windows server shows its own.
+    """
+
+    def __init__(self, parent: QWidget, error: UntrustedHost, *, windows: bool = False) -> None:
+        certificate = error.key_type == CERTIFICATE
         if error.changed:
             words = error.hint
         else:
@@ -89,32 +94,50 @@ class HostKeyDialog(Asking):
         self.error = error
         place = f"{error.host}:{error.port}"
         self.body.addWidget(self._fingerprint(_("Server"), (place,)))
-        shown: tuple[str, ...] = (error.fingerprint,)
-        kind = _("Key ({kind})").format(kind=error.key_type)
-        consent = _("&Trust this key and connect")
-        if error.key_type == CERTIFICATE:
-            shown = (error.fingerprint, hex_fingerprint(error.key_base64))
-            kind, consent = _("Certificate (SHA-256)"), _("&Trust this certificate and connect")
-        self.body.addWidget(self._fingerprint(_("Shows now") if error.changed else kind, shown))
+        kind = _("Certificate") if certificate else _("Key ({kind})").format(kind=error.key_type)
+        self.body.addWidget(
+            self._fingerprint(_("Shows now") if error.changed else kind, (error.fingerprint,))
+        )
         if error.changed:
             self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
+        self.body.addWidget(self._on_the_server(error.key_type, windows=windows or certificate))
         cancel = button(_("&Close") if error.changed else _("&Cancel"), self.reject)
+        consent = (
+            _("&Trust this certificate and connect")
+            if certificate
+            else _("&Trust this key and connect")
+        )
         trust = None if error.changed else button(consent, self.accept)
         self.add_answers(trust, cancel, cancel)
         cancel.setFocus()
 
     def _fingerprint(self, name: str, texts: tuple[str, ...]) -> QWidget:
-        cell = QWidget()
-        column = QVBoxLayout(cell)
-        column.setContentsMargins(42, 0, 0, 0)
-        column.setSpacing(3)
-        column.addWidget(label(name, "small"))
+        cell, column = self._cell(name)
         for text in texts:
             line = label(text, select=True)
             line.setFont(monospace())
             line.setAccessibleName(f"{name}: {text}")
             column.addWidget(line)
         return cell
+
+    def _on_the_server(self, key_type: str, *, windows: bool) -> QWidget:
+        cell, column = self._cell(_("On the server itself a few lines show it."))
+        self._lines = fingerprint_lines(key_type, windows=windows)
+        copy = button(_("C&opy these lines"), self._copy_lines, "copy", "quiet")
+        column.addWidget(copy, 0, Qt.AlignmentFlag.AlignLeft)
+        return cell
+
+    def _copy_lines(self) -> None:
+        QGuiApplication.clipboard().setText(self._lines)
+
+    @staticmethod
+    def _cell(name: str) -> tuple[QWidget, QVBoxLayout]:
+        cell = QWidget()
+        column = QVBoxLayout(cell)
+        column.setContentsMargins(42, 0, 0, 0)
+        column.setSpacing(3)
+        column.addWidget(label(name, "small"))
+        return cell, column
 
 
 class ConfirmDialog(Asking):

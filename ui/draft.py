@@ -17,6 +17,7 @@ from app import rules
 from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
 from app.i18n import _
 from app.request import DeployRequest, Target
+from app.windows_rules import needs_password
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
 from ui.task import Task, TaskState
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from app.events import Stream
     from app.host import HostFacts
     from app.plan import Plan
-    from app.project import GoProject
+    from app.project import GoProject, MainPackage
     from app.step import Package
     from app.toolchain import Toolchain
     from app.transport import Secret, Transport
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
 
 # What only background work needs is imported when it begins: the first page shows sooner.
 
+Entry = tuple[str, str]  # a service's secret in the keyring, and whose it is
+
 SETTLE = 500  # milliseconds without a change before background work starts
 CLOSE_SECONDS = 3.0
 KEPT_LINES = 5000
 KEPT_BUILDS = 2
 PROFILE = "slipway.toml"
-THIS_COMPUTER = Target("localhost", transport="local")
 
 
 class Draft(QObject):
@@ -74,6 +76,7 @@ class Draft(QObject):
         self.connecting = self._task(self._connected)
         self.planning = self._task(self._planned)
         self.secrets_reading = self._task(self._secrets_read)
+        self.account_reading = self._task(self._account_read)
         self.keeping = self._task(self._tell)
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
@@ -82,7 +85,7 @@ class Draft(QObject):
         self._credentials: dict[Target, Credentials] = {}
         self._keep: dict[Target, frozenset[str]] = {}
         self._secrets: dict[str, Secret] = {}
-        self._registry_passwords: dict[tuple[str, str], Secret] = {}
+        self._passwords_given: dict[Entry, Secret] = {}
         self._platforms: dict[Target, str] = {}
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
@@ -128,6 +131,16 @@ class Draft(QObject):
         """What the folder was understood to be."""
         found: Inspected | None = self.inspection.result
         return found.project if found else None
+
+    @property
+    def main(self) -> MainPackage | None:
+        """The program that is to be built, once it is clear which."""
+        if self.project is None:
+            return None
+        try:
+            return self.project.main(self.request.project.package)
+        except ProfileError:
+            return None
 
     @property
     def package(self) -> Package | None:
@@ -199,6 +212,7 @@ class Draft(QObject):
                 *self._project_problems(),
                 *self._build_problems(),
                 *self._secret_problems(),
+                *self._windows_problems(),
                 *self._server_problems(),
                 *map(_elsewhere, self.readiness()),
             )
@@ -269,23 +283,32 @@ class Draft(QObject):
 
     def set_registry_password(self, value: Secret, *, keep: bool) -> None:
         """Take the password for the registry; ``keep`` puts it in the keyring too."""
-        docker, store = self.request.deploy.docker, self.passwords
-        registry, user = docker.registry, docker.registry_user
-        self._registry_passwords[registry, user] = value
-        if keep:
-            self.keeping.start(
-                lambda _emit, _cancel: store.set_secret(f"registry/{registry}", user, value)
-            )
-        self._tell()
+        self._take_password(registry_entry(self.request), value, keep=keep)
 
     def registry_password(self) -> Callable[[], Secret | None]:
         """Return what gets the password for the registry; it may ask the keyring."""
-        docker, store = self.request.deploy.docker, self.passwords
-        registry, user = docker.registry, docker.registry_user
-        given = self._registry_passwords.get((registry, user))
-        if given is not None or not (registry and user):
+        (service, account), store = registry_entry(self.request), self.passwords
+        given = self._passwords_given.get((service, account))
+        if given is not None or not (self.request.deploy.docker.registry and account):
             return lambda: given
-        return lambda: store.get_secret(f"registry/{registry}", user)
+        return lambda: store.get_secret(service, account)
+
+    def set_account_password(self, value: Secret, *, keep: bool) -> None:
+        """Take the password of the Windows service's account; ``keep`` as for a secret."""
+        self._take_password(account_entry(self.request), value, keep=keep)
+        self.planning.drop()
+
+    @property
+    def account_password(self) -> Secret | None:
+        """The password of the Windows service's account, given or found in the keyring."""
+        return self._passwords_given.get(account_entry(self.request))
+
+    def _take_password(self, entry: Entry, value: Secret, *, keep: bool) -> None:
+        self._passwords_given[entry] = value
+        (service, account), store = entry, self.passwords
+        if keep:
+            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, account, value))
+        self._tell()
 
     # Background work
 
@@ -414,6 +437,7 @@ class Draft(QObject):
         )
         missing = tuple(name for name in request.deploy.secrets if name not in self._secrets)
         self.secrets_reading.expect((request.name, missing))
+        self.account_reading.expect(account_entry(request))
         self.planning.drop()
 
     def _drop_package(self) -> None:
@@ -446,6 +470,8 @@ class Draft(QObject):
             self.test_connection()
         if self._idle(self.secrets_reading):
             self._read_secrets()
+        if self._idle(self.account_reading) and self._account_unknown():
+            self._read_account()
         if self._plan_wanted and self._idle(self.planning):
             self._plan()
 
@@ -475,6 +501,24 @@ class Draft(QObject):
             self.secrets_reading.start(
                 lambda _emit, _cancel: jobs.read_secrets(store, service, names)
             )
+
+    def _account_unknown(self) -> bool:
+        """Return whether the account of a Windows service has a password that is not known yet."""
+        deploy = self.request.deploy
+        return (
+            deploy.kind == "windows-service"
+            and deploy.windows.settings != "keep"
+            and needs_password(deploy.windows.account)
+            and self.account_password is None
+        )
+
+    def _read_account(self) -> None:
+        from ui import jobs
+
+        (service, account), store = account_entry(self.request), self.passwords
+        self.account_reading.start(
+            lambda _emit, _cancel: jobs.read_secrets(store, service, (account,))
+        )
 
     def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
@@ -571,6 +615,13 @@ class Draft(QObject):
             self._secrets = self.secrets_reading.result | self._secrets
         self._tell()
 
+    def _account_read(self) -> None:
+        if self.account_reading.state is TaskState.DONE and self.account_reading.result:
+            self._passwords_given[account_entry(self.request)] = self.account_reading.result[
+                self.request.deploy.windows.account
+            ]
+        self._tell()
+
     def _unlocked(self) -> None:
         if self.unlocking.state is TaskState.DONE:
             self.look_again()
@@ -623,6 +674,35 @@ class Draft(QObject):
             if name not in self._secrets
         )
 
+    def _windows_problems(self) -> tuple[Problem, ...]:
+        if self.request.deploy.kind != "windows-service":
+            return ()
+        main, windows = self.main, self.request.deploy.windows
+        found = []
+        if main is not None and windows.host == "native" and not main.windows_service:
+            found.append(
+                Problem(
+                    "deploy.windows.host",
+                    _(
+                        "{name} is no service by itself: its start would fail with error 1053."
+                    ).format(name=main.name),
+                    _("Let Slipway choose, or its service host run it."),
+                )
+            )
+        if self._account_unknown() and not self._account_stays():
+            found.append(
+                Problem(
+                    "deploy.windows.account",
+                    _("The password of {account} is missing.").format(account=windows.account),
+                    _("Choose Set password… and enter it."),
+                )
+            )
+        return tuple(found)
+
+    def _account_stays(self) -> bool:
+        """Return whether the service runs under this account already: Windows has its password."""
+        return False
+
     def _server_problems(self) -> tuple[Problem, ...]:
         if self.target is None or not self.target.address or self.facts:
             return ()
@@ -662,6 +742,17 @@ class Draft(QObject):
             shutil.rmtree(self._builds.popleft(), ignore_errors=True)
 
 
+def registry_entry(request: DeployRequest) -> Entry:
+    """Return where the keyring holds the password for the registry."""
+    docker = request.deploy.docker
+    return f"registry/{docker.registry}", docker.registry_user
+
+
+def account_entry(request: DeployRequest) -> Entry:
+    """Return where the keyring holds the password of the Windows service's account."""
+    return f"account/{request.name}", request.deploy.windows.account
+
+
 def _elsewhere(problem: Problem) -> Problem:
     """Return what the server lacks as a doubt only: the page of its field must let one go on.
 
@@ -673,6 +764,8 @@ def _elsewhere(problem: Problem) -> Problem:
 def likely_platform(request: DeployRequest) -> str:
     """Return the platform that a server most often has; for this computer, its own."""
     local = bool(request.targets) and request.targets[0].transport == "local"
+    if request.deploy.kind == "windows-service":
+        return "windows/amd64"
     if not local:
         return "linux/amd64"
     import platform as python_platform

@@ -30,9 +30,8 @@ from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.plan import kind_of, make_rollback_plan
 from app.releases import Release, break_lock
-from app.releases import Store as ReleaseStore
 from app.request import DeployRequest
-from app.service import Action, Status
+from app.service import Action, Status, state_words
 from app.transport import CancelToken, Transport
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.jobs import Found, Visit
@@ -55,21 +54,6 @@ class Seen:
 
     found: Found
     status: Status
-
-
-def state_words(state: str) -> str:
-    """Return what a service's state is called."""
-    words = {
-        "running": _("Running"),
-        "stopped": _("Stopped"),
-        "exited": _("Stopped"),
-        "created": _("Never started"),
-        "restarting": _("Restarting again and again"),
-        "paused": _("Paused"),
-        "dead": _("Dead"),
-        "missing": _("Not there"),
-    }
-    return words.get(state, state)
 
 
 class ServerWindow(QWidget):
@@ -288,7 +272,8 @@ class ServerWindow(QWidget):
 
     def _ask_trust(self, error: UntrustedHost) -> None:
         self._untrusted = error
-        dialog = HostKeyDialog(self, error)
+        windows = self.request.deploy.kind == "windows-service"
+        dialog = HostKeyDialog(self, error, windows=windows)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(self._trust)
         dialog.open()
@@ -405,7 +390,7 @@ class ServerWindow(QWidget):
         found = seen.found
 
         def job(_emit: Emit, _cancel: CancelToken) -> Seen:
-            store = ReleaseStore(found.facts.root, found.facts.sudo)
+            store = found.facts.store()
             break_lock(found.transport, store, lock)
             return _look(access, found.transport)
 
@@ -601,7 +586,7 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
         parts.append(_("pinned"))
     if release.adopted:
         parts.append(_("adopted"))
-    return ", ".join(parts)
+    return _(", ").join(parts)
 
 
 def _moment(text: str) -> float | None:

@@ -13,9 +13,15 @@ from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
+from app.i18n import LANGUAGES
 from app.request import Target
 
 RECENT = 8
+CHOICES = {
+    "transport": ("ssh", "winrm", "local"),
+    "scheme": ("https", "http"),
+    "auth": ("ntlm", "kerberos", "basic", "credssp"),
+}
 T = TypeVar("T")
 
 
@@ -36,6 +42,7 @@ class Settings:
         self._projects: tuple[RecentProject, ...] = ()
         self._targets: tuple[Target, ...] = ()
         self._go_folder = ""
+        self._language = ""
         self._read()
 
     @property
@@ -52,6 +59,11 @@ class Settings:
     def go_folder(self) -> Path | None:
         """The folder with Go that the user named, if any."""
         return Path(self._go_folder) if self._go_folder else None
+
+    @property
+    def language(self) -> str:
+        """The language that the user chose, a key of ``LANGUAGES``; empty: the system's own."""
+        return self._language
 
     def geometry(self, window: str) -> bytes:
         """Return the remembered place and size of ``window``, empty if there is none."""
@@ -81,13 +93,19 @@ class Settings:
 
     def remember_target(self, target: Target) -> None:
         """Put ``target`` first among the recent servers."""
-        others = tuple(each for each in self._targets if str(each) != str(target))
+        same = (target.transport, str(target))
+        others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
         self._targets = (target, *others)[:RECENT]
         self._write()
 
     def remember_go_folder(self, folder: Path | None) -> None:
         """Keep the folder with Go that the user named; None looks in the usual places again."""
         self._go_folder = str(folder) if folder else ""
+        self._write()
+
+    def remember_language(self, language: str) -> None:
+        """Keep the language of the next start; empty follows the system."""
+        self._language = language
         self._write()
 
     def _read(self) -> None:
@@ -98,6 +116,8 @@ class Settings:
         if not isinstance(content, dict):
             return
         self._go_folder = _typed(content.get("go"), str, "")
+        language = _typed(content.get("language"), str, "")
+        self._language = language if language in LANGUAGES else ""
         self._geometry = {
             name: _bytes(text)
             for name, text in _typed(content.get("geometry"), dict, {}).items()
@@ -115,6 +135,7 @@ class Settings:
     def _write(self) -> None:
         content = {
             "go": self._go_folder,
+            "language": self._language,
             "geometry": {
                 name: base64.b64encode(value).decode() for name, value in self._geometry.items()
             },
@@ -157,13 +178,13 @@ def _entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _target(entry: dict[str, Any]) -> Target | None:
-    address, transport = entry.get("address"), entry.get("transport")
-    if not isinstance(address, str) or transport not in ("ssh", "local"):
+    address = entry.get("address")
+    if not isinstance(address, str) or not address:
         return None
-    return Target(
-        address,
-        transport="local" if transport == "local" else "ssh",
-        port=_typed(entry.get("port"), int, 0),
-        user=_typed(entry.get("user"), str, ""),
-        key=_typed(entry.get("key"), str, ""),
-    )
+    values: dict[str, Any] = {"port": _typed(entry.get("port"), int, 0)}
+    values |= {name: _typed(entry.get(name), str, "") for name in ("user", "key", "ca")}
+    for name, allowed in CHOICES.items():
+        values[name] = entry.get(name, allowed[0])
+        if values[name] not in allowed:
+            return None
+    return Target(address, **values)

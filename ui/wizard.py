@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.errors import SlipwayError
 from app.i18n import _
 from ui.draft import Draft
+from ui.language import LanguageMenu
 from ui.pages.page import Page
 from ui.theme import theme
 from ui.widgets.basics import button, label
@@ -236,6 +237,8 @@ class Wizard(QMainWindow):
         self._server_action = self._add_action(
             view, _("&Server…"), "server", self.show_server, QKeySequence("Ctrl+R")
         )
+        view.addSeparator()
+        view.addMenu(LanguageMenu(self, self.draft.settings))
 
     def _add_action(
         self,

@@ -13,10 +13,12 @@ from typing import Literal, Protocol
 from app.errors import Cancelled, CommandFailed
 from app.events import Stream
 from app.i18n import _
+from app.transport.tool import HostError, in_words, read_host_error
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "scripts"
 MASK = "••••••"
-# argv[0] of what slipway-host.exe does on a Windows machine; the transport knows where it lies.
+# The program that does on Windows servers what POSIX scripts do elsewhere; as the first word of a
+# command it stands for wherever it lies there (resources/winhost).
 TOOL = "slipway-host"
 
 
@@ -58,12 +60,14 @@ Argument = str | Secret | Script
 class Command:
     """What to run: a value, built apart from running. ``str()`` is the masked text Review shows.
 
-    ``sudo`` asks for root's rights: the transport adds it where the user is not root.
+    ``sudo`` asks for root's rights: the transport adds it where the user is not root. With
+    ``telling`` the text for Review ends with what the command is given on stdin.
     """
 
     argv: tuple[Argument, ...]
     stdin: bytes | Secret | None = None
     sudo: bool = False
+    telling: bool = False
 
     def expanded(self) -> tuple[str | Secret, ...]:
         """Return the argv with each script replaced by ``-c TEXT NAME``."""
@@ -82,7 +86,10 @@ class Command:
                 words.append(word.name)
             else:
                 words.append(MASK if isinstance(word, Secret) else shlex.quote(word))
-        return " ".join((["sudo"] if self.sudo else []) + words)
+        told = (
+            [f"<<< {self.stdin.decode()}"] if self.telling and isinstance(self.stdin, bytes) else []
+        )
+        return " ".join((["sudo"] if self.sudo else []) + words + told)
 
 
 def unmasked(text: str) -> str:
@@ -104,17 +111,30 @@ class CommandResult:
     stderr: str = field(repr=False)
     mask: Callable[[str], str] = field(default=unmasked, repr=False, compare=False)
 
+    @property
+    def host_error(self) -> HostError | None:
+        """Why a verb of slipway-host failed; None for other commands, or if it doesn't say."""
+        return read_host_error(self.stderr) if self._by_tool else None
+
+    @property
+    def _by_tool(self) -> bool:
+        return self.command.argv[:1] == (TOOL,)
+
     def tail(self, count: int = 10) -> str:
         """Return the last lines, those of stderr if there are any, secrets masked."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        stderr = in_words(self.stderr) if self._by_tool else self.stderr
+        lines = (stderr.strip() or self.stdout.strip()).splitlines()
         return self.mask("\n".join(lines[-count:]))
 
     def check(self, title: str, hint: str = "") -> CommandResult:
         """Return itself, or raise CommandFailed with ``title`` if the exit code is not 0."""
-        if self.exit_code != 0:
-            detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
-            raise CommandFailed(title, self, detail, hint)
-        return self
+        if self.exit_code == 0:
+            return self
+        error = self.host_error
+        if error:
+            raise CommandFailed(title, self, self.mask(str(error)), error.remedy or hint)
+        detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
+        raise CommandFailed(title, self, detail, hint)
 
 
 class CancelToken:
@@ -165,15 +185,15 @@ class Transport(Protocol):
     """One machine. One object per thread: ``another()`` gives a second one."""
 
     @property
-    def system(self) -> System:
-        """What kind of system it is; known once open."""
-
-    @property
     def sudo(self) -> Sudo:
         """How root's rights are had there; known once open.
 
         On Windows always ``root``: what the account may do there, the facts tell.
         """
+
+    @property
+    def system(self) -> System:
+        """What commands there look like; known once open. On Windows, TOOL's verbs can be run."""
 
     def open(self) -> None:
         """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""

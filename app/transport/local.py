@@ -48,16 +48,16 @@ class LocalTransport:
         self._may_sudo = False
 
     @property
-    def system(self) -> System:
-        """What kind of system this computer has."""
-        return "windows" if sys.platform == "win32" else "posix"
-
-    @property
     def sudo(self) -> Sudo:
         """How root's rights are had here."""
         if _is_root():
             return "root"
         return "nopasswd" if shutil.which("sudo") else "none"
+
+    @property
+    def system(self) -> System:
+        """POSIX: what runs on Windows servers goes through a transport of its own."""
+        return "posix"
 
     def open(self) -> None:
         """Do nothing: it is always there."""

@@ -40,7 +40,7 @@ FOREVER = float("inf")
 class SshTransport:
     """A machine reached over SSH; see Transport for what the methods promise.
 
-    ``config`` is read instead of ``~/.ssh/config``.
+    ``config`` is read instead of ``~/.ssh/config``; ``connection`` is used as long as it lasts.
     """
 
     def __init__(
@@ -50,12 +50,13 @@ class SshTransport:
         known_hosts: KnownHosts,
         *,
         config: Path | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self._target = target
         self._credentials = credentials
         self._known_hosts = known_hosts
         self._config = config
-        self._connection: Connection | None = None
+        self._connection = connection
 
     @property
     def system(self) -> System:
@@ -146,9 +147,13 @@ class SshTransport:
 
     def another(self) -> SshTransport:
         """Return a transport over the same connection for use in another thread."""
-        twin = SshTransport(self._target, self._credentials, self._known_hosts, config=self._config)
-        twin._connection = self._connected().shared()
-        return twin
+        return SshTransport(
+            self._target,
+            self._credentials,
+            self._known_hosts,
+            config=self._config,
+            connection=self._connected().shared(),
+        )
 
     def close(self) -> None:
         """Let go of the connection; it ends with the last transport that uses it."""

@@ -324,27 +324,19 @@ def code_page(number: object) -> str:
     return FALLBACK
 
 
-def tool_error(result: CommandResult) -> tuple[str, str]:
-    """Return what the tool said went wrong and what to do, ("", "") if that is no JSON."""
-    for line in reversed(result.stderr.splitlines()):
-        try:
-            error = json.loads(line)["error"]
-            parts = (error["doing"], error["system"] or error["cause"])
-        except (ValueError, TypeError, KeyError):
-            continue
-        return result.mask(": ".join(filter(None, parts))), str(error.get("remedy", ""))
-    return "", ""
-
-
 def _check_received(result: CommandResult, dest: str) -> None:
     if result.exit_code == 0:
         return
-    detail, remedy = tool_error(result)
+    error = result.host_error
     hints = {
         65: _("Try again; if it happens twice, check the server's disk and memory."),
         66: _("Create the folder first."),
         73: _("Choose another place, or give the account the right to write there."),
         74: _("Make room on the server's disk, then try again."),
     }
-    hint = remedy or hints.get(result.exit_code, _("Try again; see what the server says above."))
-    raise CommandFailed(_("{dest} can't be written.").format(dest=dest), result, detail, hint)
+    hint = hints.get(result.exit_code, _("Try again; see what the server says above."))
+    raise CommandFailed(
+        _("{dest} can't be written.").format(dest=dest),
+        result,
+        hint=(error.remedy if error else "") or hint,
+    )

@@ -53,12 +53,12 @@ def press(qtbot: QtBot, parent: QWidget, text: str) -> None:
 
 
 def enter_address(qtbot: QtBot, page: ServerPage, host: LabHost) -> None:
-    page._address.setFocus()
-    qtbot.keyClicks(page._address, f"{host.user}@{host.address}:{host.port}")
+    page.address.address.setFocus()
+    qtbot.keyClicks(page.address.address, f"{host.user}@{host.address}:{host.port}")
     if host.key:
-        page._key.setFocus()
-        qtbot.keyClicks(page._key, host.key)
-    qtbot.keyClick(page._key, Qt.Key.Key_Return)
+        page.address.key.setFocus()
+        qtbot.keyClicks(page.address.key, host.key)
+    qtbot.keyClick(page.address.key, Qt.Key.Key_Return)
 
 
 def host_key_dialog(qtbot: QtBot, page: ServerPage) -> HostKeyDialog:

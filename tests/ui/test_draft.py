@@ -15,10 +15,11 @@ from app.image import Image
 from app.request import DeployRequest
 from app.transport import Secret
 from tests.memory_keyring import MemoryKeyring
-from ui.draft import THIS_COMPUTER, Draft
+from ui.draft import Draft
 from ui.jobs import Found
 from ui.proposals import accept, service_name, value_of, with_value
 from ui.settings import Settings
+from ui.targets import THIS_COMPUTER
 from ui.task import TaskState
 
 WAIT = 60_000

@@ -13,9 +13,11 @@ from pytestqt.qtbot import QtBot
 
 from tests.memory_keyring import MemoryKeyring
 from ui.dialogs import SecretValueDialog
-from ui.draft import THIS_COMPUTER, Draft
-from ui.pages.method import MethodPage, likely_port
+from ui.draft import Draft
+from ui.pages.health_card import likely_port
+from ui.pages.method import MethodPage
 from ui.proposals import with_value
+from ui.targets import THIS_COMPUTER
 from ui.widgets.form import Field
 from ui.widgets.rows import RowsEditor
 
@@ -62,7 +64,12 @@ def test_a_process_runs_on_this_computer(qtbot: QtBot, page: MethodPage, draft: 
     assert not field(page, "deploy.docker.ports").isVisible()
     assert field(page, "deploy.args").isVisible()
     qtbot.keyClick(card.radio, Qt.Key.Key_Left)
+    assert draft.request.deploy.kind == "windows-service"
+    assert draft.request.targets == ()
+    assert field(page, "deploy.windows.host").isVisible()
+    qtbot.keyClick(page._kinds._cards["windows-service"].radio, Qt.Key.Key_Left)
     assert draft.request.deploy.kind == "docker"
+    assert not field(page, "deploy.windows.host").isVisible()
     assert field(page, "deploy.docker.ports").isVisible()
 
 

@@ -19,12 +19,14 @@ from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
 from app.transport import Secret
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
-from ui.draft import THIS_COMPUTER, Draft
+from ui.draft import Draft
 from ui.jobs import Found, ssh_hosts
+from ui.pages.found_server import interrupted_words
 from ui.pages.method import MethodPage
-from ui.pages.server import ServerPage, interrupted_words
+from ui.pages.server import ServerPage
 from ui.proposals import with_value
 from ui.settings import Settings
+from ui.targets import THIS_COMPUTER
 from ui.task import TaskState
 
 WAIT = 30_000
@@ -71,9 +73,9 @@ def test_an_address_is_taken_apart_and_a_refusal_explained(
     qtbot: QtBot, page: ServerPage, draft: Draft, closed_port: int
 ) -> None:
     assert "Choose a server." in page._test_field.problem
-    page._address.setFocus()
-    qtbot.keyClicks(page._address, f"deploy@127.0.0.1:{closed_port}")
-    qtbot.keyClick(page._address, Qt.Key.Key_Return)
+    page.address.address.setFocus()
+    qtbot.keyClicks(page.address.address, f"deploy@127.0.0.1:{closed_port}")
+    qtbot.keyClick(page.address.address, Qt.Key.Key_Return)
     assert draft.target == Target("127.0.0.1", port=closed_port, user="deploy")
     assert draft.connecting.running
     assert page._spinner.isVisible()
@@ -83,8 +85,8 @@ def test_an_address_is_taken_apart_and_a_refusal_explained(
     assert "sshd" in page.notice.text
     assert not page._answer.isVisible()
     assert any(problem.blocking for problem in page.problems())
-    page._user.setFocus()
-    qtbot.keyClicks(page._user, "x")
+    page.address.user.setFocus()
+    qtbot.keyClicks(page.address.user, "x")
     assert draft.connecting.state is TaskState.IDLE
     assert page.notice.text == ""
     assert "not been looked at" in page._test_field.problem
@@ -94,11 +96,10 @@ def test_this_computer_is_looked_at_by_itself(
     qtbot: QtBot, page: ServerPage, draft: Draft, settings: Settings
 ) -> None:
     draft.set("deploy.kind", "process")
-    assert not page._remote.isEnabled()
-    page._local.setFocus()
-    qtbot.keyClick(page._local, Qt.Key.Key_Space)
+    assert not page.address.ways["ssh"].isVisible()
+    page.enter()
     assert draft.request.targets == (THIS_COMPUTER,)
-    assert not page._address.isVisible()
+    assert not page.address.address.isVisible()
     qtbot.waitUntil(lambda: draft.facts is not None, timeout=WAIT)
     facts = {name: words for name, words, _more in page._found._facts.facts}
     assert facts["Runs now"] == "nothing yet"
@@ -130,11 +131,11 @@ def test_recent_servers_fill_the_fields(
     known = Target("web1", port=2222, user="deploy", key="/keys/id")
     settings.remember_target(known)
     draft.changed.emit()
-    assert page._recent.isVisible()
-    assert "deploy@web1:2222" in page._names.stringList()
-    page._name_completed("deploy@web1:2222")
+    assert page.address.recent.isVisible()
+    assert "deploy@web1:2222" in page.address.names.stringList()
+    page.address.name_completed("deploy@web1:2222")
     assert draft.target == known
-    assert page._target() == known
+    assert page.address.target() == known
 
 
 def test_a_connection_under_way_can_be_stopped(

@@ -7,15 +7,20 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QRegularExpression, Qt
+from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QButtonGroup,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
+    QRadioButton,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -23,6 +28,7 @@ from app.i18n import _
 from ui.draft import Draft
 from ui.pages.page import Page
 from ui.proposals import value_of
+from ui.widgets.basics import label
 from ui.widgets.rows import RowsEditor, Values
 
 
@@ -115,6 +121,26 @@ class WordsAnswer(Answer):
 
     def show(self, value: Any) -> None:
         self._edit.setText(" ".join(value))
+
+
+class NumbersAnswer(Answer):
+    """Numbers with spaces or commas between them; ``whole`` ones only, or seconds."""
+
+    def __init__(self, key: str, example: str = "", *, whole: bool = True) -> None:
+        self._edit = QLineEdit()
+        super().__init__(key, self._edit)
+        self._number: type[int | float] = int if whole else float
+        form = r"(\d{1,5}[ ,]*)*" if whole else r"(\d{1,5}(\.\d{0,3})?[ ,]+)*\d{0,5}(\.\d{0,3})?"
+        self._edit.setValidator(QRegularExpressionValidator(QRegularExpression(form), self._edit))
+        self._edit.setPlaceholderText(example)
+        self._edit.setFixedWidth(240)
+        self._edit.textEdited.connect(self.edited)
+
+    def read(self) -> tuple[float, ...]:
+        return tuple(self._number(word) for word in re.split(r"[\s,]+", self._edit.text()) if word)
+
+    def show(self, value: Any) -> None:
+        self._edit.setText(" ".join(f"{number:g}" for number in value))
 
 
 class FlagAnswer(Answer):
@@ -233,6 +259,48 @@ class ChoiceAnswer(Answer):
         if self._box.findData(value) < 0:
             self._box.addItem(str(value), value)
         self._box.setCurrentIndex(self._box.findData(value))
+
+
+class RadiosAnswer(Answer):
+    """One of a few values, each with what it means: triples of value, name and a sentence."""
+
+    def __init__(self, key: str, choices: Iterable[tuple[str, str, str]]) -> None:
+        column = QWidget()
+        super().__init__(key, column)
+        layout = QVBoxLayout(column)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(0)
+        self._group = QButtonGroup(self)
+        self._radios: dict[str, QRadioButton] = {}
+        self._sentences: dict[str, QLabel] = {}
+        for value, name, sentence in choices:
+            radio = QRadioButton(name)
+            self._group.addButton(radio)
+            self._radios[value] = radio
+            layout.addWidget(radio)
+            words = self._sentences[value] = label("", "small")
+            words.setContentsMargins(29, 0, 0, 8)
+            layout.addWidget(words)
+            self.explain(value, sentence)
+        column.setFocusProxy(next(iter(self._radios.values())))
+        self._group.buttonToggled.connect(self._toggled)
+
+    def read(self) -> str:
+        return next((value for value, radio in self._radios.items() if radio.isChecked()), "")
+
+    def show(self, value: Any) -> None:
+        self._group.blockSignals(True)
+        self._radios[value].setChecked(True)
+        self._group.blockSignals(False)
+
+    def explain(self, value: str, sentence: str) -> None:
+        """Change what one of the values means."""
+        self._sentences[value].setText(sentence)
+        self._radios[value].setAccessibleDescription(sentence)
+
+    def _toggled(self, _radio: QRadioButton, checked: bool) -> None:
+        if checked:
+            self.edited()
 
 
 class SuggestedAnswer(Answer):

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.errors import BuildError, Diagnostic, ProfileError
+from app.errors import BuildError, Diagnostic
 from app.events import Stream
 from app.i18n import _
 from ui.draft import Draft
@@ -50,12 +50,13 @@ from ui.widgets.rows import Column, RowsEditor
 
 if TYPE_CHECKING:
     from app.artifact import Artifact
-    from app.project import GoProject, MainPackage
+    from app.project import GoProject
     from app.step import Package
 
 LINUX = ("linux/amd64", "linux/arm64", "linux/arm", "linux/386", "linux/riscv64", "linux/ppc64le",
          "linux/s390x")  # fmt: skip
-OTHERS = ("darwin/arm64", "darwin/amd64", "windows/amd64", "windows/arm64")
+OTHERS = ("darwin/arm64", "darwin/amd64")
+WINDOWS = ("windows/amd64", "windows/arm64", "windows/386")
 SHOWN_DIAGNOSTICS = 8
 
 
@@ -148,7 +149,7 @@ class BuildPage(FormPage):
 
     def refresh(self) -> None:
         project = self.draft.project
-        main = chosen_main(self.draft)
+        main = self.draft.main
         self._platform.offer(self._platforms())
         self._stamp.suggest(main.stamps if main else ())
         self._include.propose(project.assets if project else ())
@@ -160,8 +161,8 @@ class BuildPage(FormPage):
         self._state.refresh()
 
     def _platforms(self) -> list[tuple[str, str]]:
-        docker = self.draft.request.deploy.kind == "docker"
-        offered = LINUX if docker else LINUX + OTHERS
+        fit = {"docker": LINUX, "windows-service": WINDOWS}
+        offered = fit.get(self.draft.request.deploy.kind, LINUX + OTHERS + WINDOWS)
         return [("auto", _("What the server is")), *((name, name) for name in offered)]
 
     def _platform_words(self) -> str:
@@ -357,16 +358,6 @@ class IncludeAnswer(Answer):
             box.setChecked(name in value)
             box.blockSignals(False)
         self._rows.set_values([(name,) for name in value if name not in self._boxes])
-
-
-def chosen_main(draft: Draft) -> MainPackage | None:
-    """Return the program that is to be built, once it is clear which."""
-    if draft.project is None:
-        return None
-    try:
-        return draft.project.main(draft.request.project.package)
-    except ProfileError:
-        return None
 
 
 def version_words(project: GoProject | None, version: str) -> str:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.errors import ProfileError, SlipwayError, ToolchainError
+from app.errors import SlipwayError, ToolchainError
 from app.i18n import _
 from ui.draft import Draft
 from ui.pages.page import Page
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
     from PySide6.QtWidgets import QListWidgetItem
 
-    from app.project import GitRevision, GoProject, MainPackage
+    from app.project import GitRevision, GoProject
     from app.toolchain import Toolchain
     from ui.pages.facts import Fact, FactList
     from ui.pages.lists import PlainList
@@ -71,7 +71,7 @@ class ProjectPage(Page):
 
     @property
     def note(self) -> str:
-        main = self._main()
+        main = self.draft.main
         return main.name if main else ""
 
     @property
@@ -219,25 +219,16 @@ class ProjectPage(Page):
         self._choice.setVisible(len(project.mains) > 1)
         if self._programs.values != [main.path for main in project.mains]:
             self._programs.show_rows([(main.path, main.name, main.path) for main in project.mains])
-        chosen = self._main()
+        chosen = self.draft.main
         self._programs.choose(chosen.path if chosen else None)
 
     def _program_facts(self, project: GoProject) -> list[Fact]:
-        main = self._main()
+        main = self.draft.main
         if main is None:
             return []
         if len(project.mains) > 1:
             return []  # the list above says it
         return [(_("Program"), main.name, "" if main.path == "." else main.path)]
-
-    def _main(self) -> MainPackage | None:
-        project = self.draft.project
-        if project is None:
-            return None
-        try:
-            return project.main(self.draft.request.project.package)
-        except ProfileError:
-            return None
 
     # What the user does
 

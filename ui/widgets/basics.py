@@ -236,8 +236,8 @@ class Disclosure(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        self._button = button(heading, self._toggle, role="fold")
-        layout.addWidget(self._button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.button = button(heading, self._toggle, role="fold")
+        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
         self._content = QWidget()
         self.body = QVBoxLayout(self._content)
         self.body.setContentsMargins(0, 0, 0, 0)
@@ -253,8 +253,8 @@ class Disclosure(QWidget):
     def set_opened(self, opened: bool) -> None:
         """Open or close it."""
         self._content.setVisible(opened)
-        theme().set_icon(self._button, "chevron-down" if opened else "chevron-right", "muted")
-        self._button.setAccessibleDescription(_("Expanded") if opened else _("Collapsed"))
+        theme().set_icon(self.button, "chevron-down" if opened else "chevron-right", "muted")
+        self.button.setAccessibleDescription(_("Expanded") if opened else _("Collapsed"))
         self.toggled.emit(opened)
 
     def _toggle(self) -> None:

@@ -134,7 +134,7 @@ class StepModel(QAbstractListModel):
             return row.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
             parts = (row.title, self.second_line(row), self.time_text(row))
-            return ", ".join(part for part in parts if part)
+            return _(", ").join(part for part in parts if part)
         return None
 
 

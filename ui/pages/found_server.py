@@ -1,0 +1,239 @@
+"""What a look at the server found: what it is, what is in the way, what runs there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.errors import Problem
+from app.i18n import _, ngettext
+from ui.dialogs import ConfirmDialog
+from ui.draft import Draft
+from ui.pages.facts import Fact, FactList
+from ui.widgets.amounts import size_text
+from ui.widgets.basics import Card, Notice, button
+
+if TYPE_CHECKING:
+    from app.docker_facts import Container
+    from app.host import HostFacts
+    from app.releases import Interrupted, Records
+
+
+class FoundServer(QWidget):
+    """What the server is, what is in the way, and what runs there already."""
+
+    take_back = Signal()
+    finish = Signal()
+
+    def __init__(self, draft: Draft, ask_sudo: Callable[[], None]) -> None:
+        super().__init__()
+        self._draft = draft
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        self._troubles = QVBoxLayout()
+        self._troubles.setSpacing(8)
+        column.addLayout(self._troubles)
+        self._notices: list[Notice] = []
+        self._sudo = button(_("&Enter the sudo password…"), ask_sudo, "key")
+        self._sudo.hide()
+        self._locked = Notice()
+        self._locked.buttons.addWidget(button(_("Release the lock…"), self._ask_release, "lock"))
+        self._locked.buttons.addStretch(1)
+        column.addWidget(self._locked)
+        self._interrupted = Notice()
+        self._interrupted.buttons.addWidget(
+            button(_("R&oll back…"), self.take_back.emit, "rollback")
+        )
+        self._finish = button(_("Resu&me…"), self.finish.emit, "play")
+        self._interrupted.buttons.addWidget(self._finish)
+        self._interrupted.buttons.addStretch(1)
+        column.addWidget(self._interrupted)
+        self._card = Card(_("What was found"))
+        self._facts = FactList()
+        self._card.body.addWidget(self._facts)
+        column.addWidget(self._card)
+        self._adopt = Card(
+            _("A container of this name runs already"),
+            _("Slipway did not make it. Its settings can be taken over for the new one."),
+        )
+        self._adopt_facts = FactList()
+        self._adopt.body.addWidget(self._adopt_facts)
+        self._adopt.body.addWidget(
+            button(_("Take these settin&gs over"), self._take_over, "copy"),
+            0,
+            Qt.AlignmentFlag.AlignLeft,
+        )
+        self._taken = Notice()
+        self._adopt.body.addWidget(self._taken)
+        column.addWidget(self._adopt)
+
+    def refresh(self) -> None:
+        """Show what the draft knows of the server."""
+        facts = self._draft.facts
+        self.setVisible(facts is not None)
+        if facts is None:
+            self._taken.clear()
+            return
+        problems = [each for each in self._draft.readiness() if each.field != "run"]
+        self._show_problems(problems)
+        sudo_helps = facts.sudo_wanted and any(each.blocking for each in problems)
+        if problems:
+            self._notices[0].buttons.insertWidget(0, self._sudo)
+        self._sudo.setVisible(sudo_helps)
+        self._facts.show_facts(server_facts(facts))
+        self._show_lock(facts.records)
+        self._show_interrupted(facts.records.interrupted)
+        foreign = foreign_container(facts)
+        self._adopt.setVisible(foreign is not None)
+        if foreign is not None:
+            self._adopt_facts.show_facts(container_facts(foreign))
+
+    def _show_lock(self, records: Records) -> None:
+        lock, failed = records.lock, self._draft.unlocking.error
+        if lock is None or records.interrupted is not None:
+            self._locked.clear()
+        elif failed is not None:
+            self._locked.say_error(failed)
+        else:
+            words = _("Wait until that run has ended. If it can't be alive any more, release it.")
+            self._locked.say("warning", _("The lock is held by {lock}.").format(lock=lock), words)
+
+    def _ask_release(self) -> None:
+        lock = self._draft.facts.records.lock if self._draft.facts else None
+        if lock is None:
+            return
+        dialog = ConfirmDialog(
+            self.window(),
+            _("Release the lock of {who}?").format(who=lock.who),
+            _(
+                "Its last sign of life was {age:.0f} seconds ago. If that run is still alive, two "
+                "runs would work on the service at once."
+            ).format(age=lock.age),
+            _("&Release the lock"),
+        )
+        if dialog.exec():
+            self._draft.release_lock()
+        dialog.deleteLater()
+
+    def _show_problems(self, problems: list[Problem]) -> None:
+        while len(self._notices) < len(problems):
+            notice = Notice()
+            notice.buttons.addStretch(1)
+            self._notices.append(notice)
+            self._troubles.addWidget(notice)
+        for number, notice in enumerate(self._notices):
+            if number < len(problems):
+                problem = problems[number]
+                notice.say("error" if problem.blocking else "warning", problem.text, problem.hint)
+            else:
+                notice.clear()
+
+    def _show_interrupted(self, run: Interrupted | None) -> None:
+        if run is None:
+            self._interrupted.clear()
+            return
+        title = _("A run by {by} was interrupted: {title}").format(by=run.by, title=run.title)
+        self._interrupted.say("warning", title, interrupted_words(run))
+        self._finish.setVisible(not run.undoing)
+
+    def _take_over(self) -> None:
+        foreign = foreign_container(self._draft.facts) if self._draft.facts else None
+        if foreign is None:
+            return
+        # the engine's kinds cost imports that the first page must not wait for
+        from app.kinds.docker_adopting import adopt
+
+        request = self._draft.request
+        adopted = adopt(foreign, request.deploy)
+        for name, value in adopted.secrets.items():
+            self._draft.set_secret(name, value, keep=False)
+        self._draft.update(replace(request, deploy=adopted.options))
+        self._taken.say(
+            "success",
+            _("Taken over"),
+            _("Method shows them. Variables that look secret have become secrets."),
+        )
+
+
+def foreign_container(facts: HostFacts) -> Container | None:
+    """Return the container of the service's name if Slipway did not make it."""
+    container = facts.docker.service if facts.docker else None
+    return container if container is not None and not container.ours else None
+
+
+def server_facts(facts: HostFacts) -> list[Fact]:
+    """Return what a server is, in words."""
+    found: list[Fact] = [
+        (_("System"), f"{facts.os_name} ({facts.platform})", facts.hostname),
+        (_("Account"), facts.target.user or facts.user, _("root by sudo") if facts.sudo else ""),
+    ]
+    if facts.docker is not None and not facts.docker.problem:
+        words = [facts.docker.version]
+        if facts.docker.rootless:
+            words.append(_("rootless"))
+        if facts.docker.cli.sudo:
+            words.append(_("by sudo"))
+        found.append((_("Docker"), _(", ").join(words), facts.docker.cli.path))
+    if facts.disk_free:
+        found.append((_("Free space"), size_text(facts.disk_free), facts.root))
+    found.append((_("Runs now"), running_words(facts), ""))
+    found.append((_("Releases"), releases_words(facts.records), ""))
+    return found
+
+
+def running_words(facts: HostFacts) -> str:
+    """Return what runs under the service's name."""
+    from app.service import state_words
+
+    container = facts.docker.service if facts.docker else None
+    if container is not None:
+        return _("container {name}, {status}, from {image}").format(
+            name=container.name,
+            status=state_words(container.status).lower(),
+            image=container.image,
+        )
+    process = facts.process
+    if process is not None and process.state != "missing":
+        return _("process {pid}, {state}").format(
+            pid=process.pid, state=state_words(process.state).lower()
+        )
+    return _("nothing yet")
+
+
+def releases_words(records: Records) -> str:
+    """Return which releases lie there."""
+    if not records.releases:
+        return _("none yet")
+    count = len(records.releases)
+    words = ngettext("{count} kept", "{count} kept", count).format(count=count)
+    current = records.current
+    if current is None:
+        return words
+    return _("{words}, {version} serves").format(words=words, version=current.version or current.id)
+
+
+def interrupted_words(run: Interrupted) -> str:
+    """Return what of an interrupted run is done and what is not."""
+    nothing = _("nothing")
+    lines = [_("Done: {steps}").format(steps=_(", ").join(run.done) or nothing)]
+    if run.under_way:
+        lines.append(_("Under way, perhaps done: {step}").format(step=run.under_way))
+    lines.append(_("Not begun: {steps}").format(steps=_(", ").join(run.not_begun) or nothing))
+    return "\n".join(lines)
+
+
+def container_facts(container: Container) -> list[Fact]:
+    """Return how a container was made; of its environment only the names."""
+    nothing = _("none")
+    return [
+        (_("Image"), container.image, container.status),
+        (_("Ports"), ", ".join(container.ports) or nothing, ""),
+        (_("Environment"), ", ".join(container.env) or nothing, _("values are not shown here")),
+        (_("Volumes"), ", ".join(container.volumes) or nothing, ""),
+        (_("Restart"), container.restart_policy, ""),
+    ]
