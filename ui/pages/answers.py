@@ -132,7 +132,7 @@ class NumbersAnswer(Answer):
         form = r"(\d{1,5}[ ,]*)*" if whole else r"(\d{1,5}(\.\d{0,3})?[ ,]+)*\d{0,5}(\.\d{0,3})?"
         self._edit.setValidator(QRegularExpressionValidator(QRegularExpression(form), self._edit))
         self._edit.setPlaceholderText(example)
-        self._edit.setMaximumWidth(320)
+        self._edit.setFixedWidth(320)
         self._edit.textEdited.connect(self.edited)
 
     def read(self) -> tuple[float, ...]:
