@@ -17,7 +17,10 @@ class IncludedFile:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A verified binary and what it was made from; sizes in bytes, times in seconds UTC."""
+    """A verified binary and what it was made from; sizes in bytes, times in seconds UTC.
+
+    ``windows_service``: whether the program itself answers the Windows service control manager.
+    """
 
     path: Path
     binary: str
@@ -34,3 +37,4 @@ class Artifact:
     dirty: bool
     options: dict[str, str]
     included: tuple[IncludedFile, ...] = ()
+    windows_service: bool = False

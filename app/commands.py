@@ -15,12 +15,13 @@ from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
 from app.events import Event, Outcome, RunEnded
 from app.history import History, Record
 from app.host import HostFacts, probe
-from app.i18n import _, ngettext
+from app.i18n import _, ngettext, sentences
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.project import GoProject, open_project
-from app.releases import Interrupted, Release, Store, break_lock, lock_held
+from app.releases import Interrupted, Release, break_lock, lock_held
 from app.request import DeployRequest, Target
+from app.rules import secret_names
 from app.runner import Runner
 from app.shapes import (
     EXIT_CODES,
@@ -228,7 +229,7 @@ def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], di
             "\n".join(problem.text for problem in blocking),
             "\n".join(dict.fromkeys(problem.hint for problem in blocking if problem.hint)),
         )
-    secrets = service_secrets(request.name, request.deploy.secrets, console, session.store)
+    secrets = service_secrets(request.name, secret_names(request), console, session.store)
     platform = request.build.platform
     package = session.package(request, facts.platform if platform == "auto" else platform)
     doubts = [problem for problem in profile.problems(request) if not problem.blocking]
@@ -344,7 +345,7 @@ def say_plan(console: Console, made: Plan, warnings: tuple[Problem, ...] = ()) -
     say(_("Interruption: {text}").format(text=made.outage))
     _say_list(console, _("Rolling back restores:"), made.restores)
     _say_list(console, _("Rolling back can't restore:"), made.cannot)
-    for text in (*made.warnings, *(f"{item.text} {item.hint}".strip() for item in warnings)):
+    for text in (*made.warnings, *(sentences(item.text, item.hint) for item in warnings)):
         say(_("Warning: {text}").format(text=text))
     say()
 
@@ -438,7 +439,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
         if run.release not in facts.records.state.verified:
             platform = request.build.platform
             package = session.package(request, facts.platform if platform == "auto" else platform)
-            names = request.deploy.secrets
+            names = secret_names(request)
             secrets = service_secrets(request.name, names, session.console, session.store)
         emit = Recorder(session, request, run.title, titles, run.release)
         docker = request.deploy.docker
@@ -495,7 +496,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
         if not session.confirmed(_("Release it? Two runs at once destroy each other's work.")):
             console.warn(_("Nothing was changed."))
             return CANCELLED
-        break_lock(host.transport, Store(host.facts.root, host.facts.sudo), lock)
+        break_lock(host.transport, host.facts.store(), lock)
         console.show({"target": str(host.target), "lock": lock_shape(lock), "released": True})
         console.say(_("The lock is released."))
         if host.facts.records.interrupted:

@@ -16,7 +16,8 @@ import platformdirs
 from app.commands import Session
 from app.credentials import PasswordStore
 from app.errors import SlipwayError
-from app.i18n import _
+from app.i18n import _, sentences
+from app.packaged import QT_VERB, is_packaged
 from app.processes import run_process
 from app.toolchain import find_toolchain
 
@@ -54,7 +55,7 @@ def go() -> Iterator[Finding]:
     try:
         found = find_toolchain()
     except SlipwayError as problem:
-        yield Finding("Go", False, True, f"{problem.title} {problem.detail}".strip(), problem.hint)
+        yield Finding("Go", False, True, sentences(problem.title, problem.detail), problem.hint)
         return
     text = _("{version} at {path} ({origin})").format(
         version=found.version, path=found.go, origin=found.origin
@@ -105,10 +106,9 @@ def window() -> Iterator[Finding]:
         yield Finding("Qt", False, False, _("not installed"), hint)
         return
     # in a process of its own: a Qt whose libraries are missing would end this one
+    words = [QT_VERB] if is_packaged() else ["-c", "import PySide6.QtWidgets"]
     try:
-        result = run_process(
-            [sys.executable, "-c", "import PySide6.QtWidgets"], timeout=3 * ANSWER_SECONDS
-        )
+        result = run_process([sys.executable, *words], timeout=3 * ANSWER_SECONDS)
     except (OSError, TimeoutError) as problem:
         yield Finding("Qt", False, False, str(problem), hint)
         return

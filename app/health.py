@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import time
@@ -14,7 +15,7 @@ from app.errors import HealthCheckFailed
 from app.i18n import _
 from app.request import HealthOptions
 from app.step import RunContext
-from app.transport import Command, Script
+from app.transport import TOOL, Command, Script
 
 PROBE_SECONDS = 5.0
 INTERVAL_SECONDS = 0.25
@@ -66,6 +67,8 @@ def _bracketed(host: str) -> str:
 
 def probe(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
     """Knock once; return "" if the answer is the expected one, else what was wrong with it."""
+    if ctx.transport.system == "windows":
+        return _probe_from_windows(ctx, health, at)
     try:
         connection = _connect(ctx, at)
     except ConnectionRefusedError:
@@ -130,6 +133,23 @@ def _probe_from_server(ctx: RunContext, health: HealthOptions, at: Endpoint) -> 
     if result.exit_code != 0:
         return result.tail(1) or _("port {port} does not answer").format(port=at.port)
     return _judge(int(result.stdout.strip() or 0), health) if health.http else ""
+
+
+def windows_probe_command(health: HealthOptions, at: Endpoint) -> Command:
+    """Return the command that knocks from a Windows server itself."""
+    seconds = f"{PROBE_SECONDS:g}"
+    if health.http:
+        return Command((TOOL, "probe", "http", health.http, seconds))
+    return Command((TOOL, "probe", "tcp", at.host, str(at.port), seconds))
+
+
+def _probe_from_windows(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
+    result = ctx.attempt(windows_probe_command(health, at), timeout=3 * PROBE_SECONDS)
+    result.check(_("The health check can't be asked there."))
+    answer = json.loads(result.stdout)
+    if answer["problem"]:
+        return _("port {port}: {problem}").format(port=at.port, problem=answer["problem"])
+    return _judge(answer["status"], health) if health.http else ""
 
 
 def wait_healthy(

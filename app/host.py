@@ -7,27 +7,31 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.credentials import Credentials, KnownHosts
 from app.docker_facts import DockerFacts, free_bytes, read_docker
 from app.errors import AuthError, ConnectError
 from app.i18n import _
 from app.process_facts import ProcessFacts, default_root, read_process
-from app.releases import Records, Release, State, parse_lock, read_journal
+from app.releases import Records, Release, State, Store, parse_lock, read_journal
 from app.request import DeployRequest, Target
-from app.transport import Command, CommandResult, Script, Secret, Transport
+from app.transport import TOOL, Command, CommandResult, Script, Secret, Transport
+from app.windows_facts import WindowsFacts, read_windows
 
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64",
             "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386",
             "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}  # fmt: skip
+WINDOWS_ROOT = "C:\\Services"
 
 
 @dataclass(frozen=True, slots=True)
 class PortHolder:
-    """A listening TCP port; ``program`` is empty where the account may not see it."""
+    """A listening TCP port; no program and no pid where the account may not see them."""
 
     port: int
     program: str
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class HostFacts:
     records: Records = field(default_factory=Records)
     docker: DockerFacts | None = None
     process: ProcessFacts | None = None
+    windows: WindowsFacts | None = None
+
+    def store(self, token: str = "") -> Store:
+        """Return the commands that keep the service's records here, given by ``token``."""
+        return Store(self.root, self.sudo, token, self.windows is not None)
 
     @property
     def platform(self) -> str:
@@ -79,10 +88,12 @@ def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -
 
 
 def probe(transport: Transport, request: DeployRequest, target: Target) -> HostFacts:
-    """Read the machine's facts in one round trip; raises ConnectError for one that isn't POSIX.
+    """Read the machine's facts in one round trip; raises ConnectError for one of another kind.
 
     An account whose sudo refuses it, but which may use Docker, is taken as it is.
     """
+    if transport.system == "windows":
+        return _look_at_windows(transport, request, target)
     if request.deploy.kind == "process":
         facts = _look(transport, request, target, sudo=False)
         return replace(facts, process=read_process(transport, facts.root))
@@ -106,6 +117,51 @@ def _look(transport: Transport, request: DeployRequest, target: Target, *, sudo:
     result = transport.run(command, timeout=60)
     wanted = not sudo and transport.sudo in ("ask", "password")
     return read_facts(result, request, target, sudo=sudo, sudo_wanted=wanted)
+
+
+def _look_at_windows(transport: Transport, request: DeployRequest, target: Target) -> HostFacts:
+    root = windows_root(request)
+    result = transport.run(Command((TOOL, "facts", root, request.name)), timeout=60)
+    result.check(_("The server's facts can't be read."))
+    return read_windows_host(json.loads(result.stdout), target)
+
+
+def windows_root(request: DeployRequest) -> str:
+    """Return the service's folder on a Windows server: where the user says, else C:/Services."""
+    root = (request.deploy.root or WINDOWS_ROOT).replace("/", "\\").rstrip("\\")
+    return f"{root}\\{request.name}"
+
+
+def read_windows_host(data: Mapping[str, Any], target: Target) -> HostFacts:
+    """Read what ``slipway-host facts`` printed."""
+    lock = data["lock"] or {}
+    sections = {
+        "state": [data["state"] or ""],
+        "key": [data["key"] or ""],
+        "releases": data["releases"] or [],
+        "lock": [lock["owner"], str(lock["age"])] if lock else [],
+        **{f"journal/{name}": lines for name, lines in (data["journals"] or {}).items()},
+    }
+    return HostFacts(
+        target=target,
+        system="windows",
+        arch=data["arch"],
+        os_name=data["os_name"],
+        hostname=data["hostname"],
+        user=data["user"],
+        clock=int(data["clock"]),
+        root=data["root"],
+        nonce=secrets.token_hex(2),
+        writable=data["writable"],
+        readable=data["readable"],
+        disk_free=data["disk_free"],
+        ports=tuple(
+            PortHolder(item["port"], item["program"].rpartition("\\")[2], item["pid"])
+            for item in data["ports"] or ()
+        ),
+        records=read_records(sections),
+        windows=read_windows(data),
+    )
 
 
 def wanted_roots(request: DeployRequest, *, is_root: bool) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from app.kinds import KINDS
 from app.layout import Change, Draft, Kind, Layout, package_version, same_release
 from app.releases import Lock, State, Store, fingerprint, release_id
 from app.request import DeployRequest
+from app.rules import secret_names
 from app.step import Package, Step
 from app.transport import Command, Secret
 
@@ -166,7 +167,8 @@ def make_plan(
     Raises SlipwayError for a secret without a value.
     """
     secrets = secrets or {}
-    missing = [name for name in request.deploy.secrets if name not in secrets]
+    names = secret_names(request)
+    missing = [name for name in names if name not in secrets]
     if missing:
         raise SlipwayError(
             _("A secret has no value: {names}.").format(names=", ".join(missing)),
@@ -175,10 +177,8 @@ def make_plan(
         )
     when = _time(facts)
     release = release_id(when, package_version(package))
-    store = Store(facts.root, facts.sudo, _run(when, facts))
-    prints = {
-        name: fingerprint(facts.records.key, secrets[name]) for name in request.deploy.secrets
-    }
+    store = facts.store(_run(when, facts))
+    prints = {name: fingerprint(facts.records.key, secrets[name]) for name in names}
     kind = kind_of(request)
     layout = kind.lay_out(Draft(request, package, facts, release, store, prints))
     current = facts.records.current
@@ -227,7 +227,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     title = _("Roll back {name} to {release} on {target}").format(
         name=request.name, release=chosen, target=facts.target
     )
-    store = Store(facts.root, facts.sudo, _run(_time(facts), facts))
+    store = facts.store(_run(_time(facts), facts))
     if chosen == records.state.current and kind.running(facts):
         return Plan(title, request.name, str(facts.target), chosen, store.token, store)
     layout = kind.lay_out_rollback(request, facts, target, store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def default_root() -> str:
 
 def supervise(*arguments: str, stdin: bytes | Secret | None = None) -> Command:
     """Return a command of the supervisor."""
-    return Command((sys.executable, *own_words(), *arguments), stdin)
+    return Command((*own_words(), *arguments), stdin)
 
 
 def read_process(transport: Transport, root: str) -> ProcessFacts:

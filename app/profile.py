@@ -47,7 +47,7 @@ PASSWORDS = {
     "key-passphrase": "SLIPWAY_KEY_PASSPHRASE",
     "sudo-password": "SLIPWAY_SUDO_PASSWORD",
     "registry-password": "SLIPWAY_REGISTRY_PASSWORD",
-    "account-password": "SLIPWAY_ACCOUNT_PASSWORD",
+    "account-password": "SLIPWAY_SECRET_ACCOUNT_PASSWORD",
 }
 UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)", re.ASCII)

@@ -19,7 +19,7 @@ from app import desk
 from app.errors import LockHeld, SlipwayError
 from app.i18n import _
 from app.request import HealthOptions
-from app.transport import CancelToken, Command, CommandResult, Script, Secret, Transport
+from app.transport import TOOL, CancelToken, Command, CommandResult, Script, Secret, Transport
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 180.0  # three times as long as a run tries to connect again
@@ -290,15 +290,25 @@ def read_journal(lines: Iterable[str]) -> Interrupted | None:
 class Store:
     """The commands that keep the records of one service under ``root`` (``<root>/<name>``).
 
-    ``token`` says who gives them: only the holder of the lock changes anything.
+    ``token`` says who gives them: only the holder of the lock changes anything. On ``windows``
+    slipway-host.exe carries them out, elsewhere store.sh.
     """
 
     root: str
     sudo: bool
     token: str = ""
+    windows: bool = False
 
-    def command(self, verb: str, *arguments: str, stdin: bytes | None = None) -> Command:
-        """Return the command that carries out one verb of store.sh."""
+    def path(self, *parts: str) -> str:
+        """Return a path under the root as the server writes it; ``parts`` with slashes."""
+        if self.windows:
+            return "\\".join((self.root, *(part.replace("/", "\\") for part in parts)))
+        return "/".join((self.root, *parts))
+
+    def command(self, verb: str, *arguments: str, stdin: bytes | Secret | None = None) -> Command:
+        """Return the command that carries out one verb."""
+        if self.windows:
+            return Command((TOOL, "store", verb, self.root, self.token, *arguments), stdin)
         return Command(
             ("sh", Script("store.sh"), verb, self.root, self.token, *arguments), stdin, self.sudo
         )
@@ -327,7 +337,7 @@ class Store:
         """Return the command that prints a file, or nothing if there is none."""
         return self.command("read", path)
 
-    def write(self, path: str, content: bytes) -> Command:
+    def write(self, path: str, content: bytes | Secret) -> Command:
         """Return the command that replaces a file atomically."""
         return self.command("write", path, stdin=_sized(content))
 
@@ -342,11 +352,17 @@ class Store:
 
 def lock_refused(command: Command, result: CommandResult) -> bool:
     """Return whether a command of the store was refused because another one holds the lock."""
-    ours = Script("store.sh") in command.argv or Script("container_swap.sh") in command.argv
+    first = command.argv[0] if command.argv else ""
+    ours = first == TOOL or not {Script("store.sh"), Script("container_swap.sh")}.isdisjoint(
+        command.argv
+    )
     return ours and result.exit_code == LOCK_HELD_EXIT
 
 
-def _sized(content: bytes) -> bytes:
+def _sized(content: bytes | Secret) -> bytes | Secret:
+    if isinstance(content, Secret):
+        text = content.reveal()
+        return Secret(f"{len(text.encode())}\n{text}")
     return b"%d\n%s" % (len(content), content)
 
 

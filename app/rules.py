@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from app.errors import Problem
 from app.i18n import _
 from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
-from app.windows_rules import windows_problems
+from app.windows_rules import ACCOUNT_PASSWORD, needs_password, windows_problems
 
 LATER_KINDS = ("systemd",)
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
@@ -41,21 +41,15 @@ def problems(request: DeployRequest) -> tuple[Problem, ...]:
 
     Pure: what only a look at files, at Go or at the server can tell is not judged here.
     """
-    return tuple(
-        problem
-        for rule in (
-            _name,
-            _project,
-            _build,
-            _deploy,
-            _variables,
-            _health,
-            _docker,
-            windows_problems,
-            _targets,
-        )
-        for problem in rule(request)
+    return tuple(problem for rule in RULES for problem in rule(request))
+
+
+def secret_names(request: DeployRequest) -> tuple[str, ...]:
+    """Return the names of all values that a deployment needs from the keyring."""
+    wanted = request.deploy.kind == "windows-service" and needs_password(
+        request.deploy.windows.account
     )
+    return request.deploy.secrets + ((ACCOUNT_PASSWORD,) if wanted else ())
 
 
 def _name(request: DeployRequest) -> Iterator[Problem]:
@@ -500,3 +494,16 @@ def _is_volume(text: str) -> bool:
     if _has_control(text) or (rest[1:] and not VOLUME_OPTIONS.fullmatch(rest[1])):
         return False
     return source.startswith("/") or bool(re.fullmatch(r"[A-Za-z0-9][\w.-]+", source, re.ASCII))
+
+
+RULES = (
+    _name,
+    _project,
+    _build,
+    _deploy,
+    _variables,
+    _health,
+    _docker,
+    windows_problems,
+    _targets,
+)

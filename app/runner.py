@@ -472,7 +472,7 @@ def owner(plan: Plan) -> dict[str, str]:
 
 def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) -> Plan:
     """Return the plan that a journal holds, as this account carries it out: under its own token."""
-    store = Store(facts.root, facts.sudo, f"{interrupted.run}-{facts.nonce}")
+    store = facts.store(f"{interrupted.run}-{facts.nonce}")
     return Plan(
         title=interrupted.title,
         name=request.name,

@@ -13,13 +13,25 @@ from app.health import endpoint, probe
 from app.host import HostFacts
 from app.i18n import _
 from app.kinds.process import GRACE_SECONDS
+from app.kinds.windows_steps import event_line, events_command, log_command
 from app.process_facts import supervise
-from app.releases import Store, lock_held
+from app.releases import lock_held
 from app.request import DeployRequest
 from app.step import RunContext
-from app.transport import CancelToken, Command, OnLine, Transport, ignore_bytes, ignore_line
+from app.transport import (
+    TOOL,
+    CancelToken,
+    Command,
+    OnLine,
+    Secret,
+    Transport,
+    ignore_bytes,
+    ignore_line,
+)
+from app.windows_facts import WindowsService
 
 Action = Literal["start", "stop", "restart"]
+CONTROL_SECONDS = 120.0
 FOLLOW_SECONDS = 7 * 24 * 3600.0
 
 
@@ -47,9 +59,7 @@ def status(transport: Transport, request: DeployRequest, facts: HostFacts) -> St
     at = endpoint(health)
     healthy, detail = None, ""
     if at and state == "running":
-        ctx = RunContext(
-            transport, Store(facts.root, facts.sudo), ignore_line, ignore_bytes, CancelToken()
-        )
+        ctx = RunContext(transport, facts.store(), ignore_line, ignore_bytes, CancelToken())
         detail = probe(ctx, health, at)
         healthy = not detail
     return Status(
@@ -77,6 +87,10 @@ def state_words(state: str) -> str:
         "paused": _("Paused"),
         "dead": _("Dead"),
         "missing": _("Not there"),
+        "start-pending": _("Starting"),
+        "stop-pending": _("Stopping"),
+        "pause-pending": _("Pausing"),
+        "continue-pending": _("Starting"),
     }
     return words.get(state, state)
 
@@ -86,10 +100,25 @@ def _state(facts: HostFacts) -> tuple[str, str, str, int]:
         process = facts.process
         since = datetime.fromtimestamp(process.since, UTC).isoformat() if process.since else ""
         return process.state, process.release, since, process.restarts
+    if facts.windows is not None:
+        return _windows_state(facts, facts.windows.service)
     service = facts.docker.service if facts.docker else None
     if service is None:
         return "missing", "", "", 0
     return service.status, service.release, service.started, service.restarts
+
+
+def _windows_state(facts: HostFacts, service: WindowsService | None) -> tuple[str, str, str, int]:
+    if service is None:
+        return "missing", "", "", 0
+    since = datetime.fromtimestamp(service.started, UTC).isoformat() if service.started else ""
+    state = "restarting" if service.state == "running" and not service.running else service.state
+    release = service.release(facts.root)
+    if not facts.records.find(release):
+        # what Slipway did not make runs from a folder of its own
+        current = facts.records.current
+        release = current.id if current and current.adopted else ""
+    return state, release, since, service.restarts
 
 
 def control(transport: Transport, request: DeployRequest, facts: HostFacts, action: Action) -> None:
@@ -99,13 +128,17 @@ def control(transport: Transport, request: DeployRequest, facts: HostFacts, acti
         raise lock_held(lock)
     failed = _("“{action}” failed.").format(action=action)
     for command in control_commands(request, facts, action):
-        transport.run(command, timeout=120).check(failed)
+        timeout = CONTROL_SECONDS + request.deploy.windows.stop_timeout
+        transport.run(command, timeout=timeout).check(failed)
 
 
 def control_commands(
     request: DeployRequest, facts: HostFacts, action: Action
 ) -> tuple[Command, ...]:
     """Return the commands of an action."""
+    if facts.windows is not None:
+        grace = () if action == "start" else (f"{request.deploy.windows.stop_timeout:g}",)
+        return (Command((TOOL, "service", action, request.name, *grace)),)
     if facts.process is None:
         return (_docker(facts).cli.command(action, request.name),)
     stop = supervise("stop", facts.root, str(GRACE_SECONDS))
@@ -140,6 +173,8 @@ def follow_logs(
     if facts.process is not None:
         words = ("follow",) if follow else ()
         command = supervise("log", facts.root, str(lines), *words)
+    elif facts.windows is not None:
+        command = log_command(facts.store(), lines, *(("follow",) if follow else ()))
     else:
         words = ("--follow",) if follow else ()
         command = _docker(facts).cli.command("logs", "--tail", str(lines), *words, request.name)
@@ -156,10 +191,22 @@ def follow_logs(
         raise CommandFailed(_("The log can't be read."), result)
 
 
+def read_events(transport: Transport, request: DeployRequest, *, lines: int = 100) -> list[str]:
+    """Return what a Windows server's event log says of the service, newest last, a line each."""
+    result = transport.run(events_command(request.name, lines))
+    result.check(_("The event log can't be read."))
+    return [event_line(text) for text in result.stdout.splitlines()]
+
+
 def _known_secrets(facts: HostFacts) -> tuple[str, ...]:
-    service = facts.docker.service if facts.docker else None
-    record = facts.records.find(service.release) if service else None
-    if service is None or record is None:
-        return ()
-    values = (service.env[name].reveal() for name in record.secrets if name in service.env)
+    """Return the values that the service's own registration shows; others the server masks."""
+    env: dict[str, Secret] = {}
+    release = ""
+    if facts.windows is not None and facts.windows.service:
+        env, release = facts.windows.service.env, facts.windows.service.release(facts.root)
+    elif facts.docker is not None and facts.docker.service:
+        env, release = facts.docker.service.env, facts.docker.service.release
+    record = facts.records.find(release)
+    names = record.secrets if record else {}
+    values = (env[name].reveal() for name in names if name in env)
     return tuple(sorted((value for value in values if value), key=len, reverse=True))

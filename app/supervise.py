@@ -108,11 +108,8 @@ def already(place: Path, release: str) -> int:
 
 def detach(place: Path) -> subprocess.Popen[bytes]:
     """Start the supervisor: no terminal, no open file, no secret and no folder of ours in it."""
-    command = [sys.executable, *own_words(), "watch", str(place)]
+    command = [*own_words(), "watch", str(place)]
     environment = clean_environment()
-    if getattr(sys, "frozen", False):
-        # else a packaged one would use the unpacked files of this process, which go with it
-        environment["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     quiet = subprocess.DEVNULL
     for keywords in ways_out():
         with contextlib.suppress(PermissionError):
@@ -162,22 +159,21 @@ def await_start(place: Path, release: str, supervisor: subprocess.Popen[bytes]) 
 
 
 def own_words() -> list[str]:
-    """Return the words that run this module: a script from source, a verb when frozen."""
+    """Return the command that runs this module: a script from source, a verb when packaged."""
     if getattr(sys, "frozen", False):
-        return ["supervise"]
+        program = Path(sys.executable)
+        if sys.platform == "win32":
+            # the wizard there is a program without a console, whose output nobody can read
+            program = program.with_name("slipway.exe")
+        return [str(program), "supervise"]
     # isolated: nothing beside this file is imported in place of the standard library
-    return ["-I", str(Path(__file__).resolve())]
+    return [sys.executable, "-I", str(Path(__file__).resolve())]
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what concerns Slipway alone: passwords, its packaging."""
-    own = ("SLIPWAY_", "_PYI_", "PYINSTALLER_", "_MEIPASS")
-    kept = {name: text for name, text in os.environ.items() if not name.upper().startswith(own)}
-    if getattr(sys, "frozen", False):
-        kept.pop("LD_LIBRARY_PATH", None)
-        if "LD_LIBRARY_PATH_ORIG" in kept:
-            kept["LD_LIBRARY_PATH"] = kept.pop("LD_LIBRARY_PATH_ORIG")
-    return kept
+    """Return the environment without what concerns Slipway alone: its passwords."""
+    own = "SLIPWAY_"
+    return {name: text for name, text in os.environ.items() if not name.upper().startswith(own)}
 
 
 def stop(place: Path, grace: float) -> int:

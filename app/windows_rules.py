@@ -9,6 +9,8 @@ from app.errors import Problem
 from app.i18n import _
 from app.request import DeployRequest, WindowsOptions
 
+# the name under which the password of the service's account is kept among the service's secrets
+ACCOUNT_PASSWORD = "ACCOUNT_PASSWORD"  # noqa: S105
 BUILT_IN_ACCOUNTS = ("LocalSystem", "LocalService", "NetworkService", "virtual")
 ACCOUNT = re.compile(r"[^\\/\[\]:;|=,+*?<>\"@\s][^\\/\[\]:;|=,+*?<>\"@]*")
 SERVICE = re.compile(r"[^\\/\x00-\x1f]{1,256}")
@@ -33,6 +35,12 @@ def windows_problems(request: DeployRequest) -> Iterator[Problem]:
             "name",
             _("“{name}” is a name that Windows keeps for a device.").format(name=request.name),
             _("Choose another one."),
+        )
+    if ACCOUNT_PASSWORD in request.deploy.secrets:
+        yield Problem(
+            "deploy.secrets",
+            _("{name} is the password of the service's account.").format(name=ACCOUNT_PASSWORD),
+            _("Give the program's secret another name."),
         )
     yield from _account(windows)
     yield from _texts(windows)

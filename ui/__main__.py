@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.i18n import _, use_language
+from app.packaged import QT_VERB, is_packaged, leave_packaging
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -25,7 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns the exit code; 2 if the window can't be opened.
     """
+    if is_packaged():
+        leave_packaging()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == [QT_VERB]:
+        import_module("PySide6.QtWidgets")
+        return 0
     if arguments[:1] == ["open"] and len(arguments) == 2 and not arguments[1].startswith("-"):
         return _run_window(Path(arguments[1]))
     if not arguments:
@@ -45,21 +51,32 @@ def _run_window(path: Path | None) -> int:
 
     use_language(Settings().language)
     if path is not None and not path.exists():
-        sys.stderr.write(_("{path} does not exist.").format(path=path) + "\n")
+        _complain(_("{path} does not exist.").format(path=path))
         return 2
     if _no_display():
-        sys.stderr.write(_no_display_text() + "\n")
+        _complain(_no_display_text())
         return 2
     try:
         application, window = open_window()
     except ImportError as problem:
         if not (problem.name or "").startswith(("PySide6", "shiboken6")):
             raise
-        sys.stderr.write(_no_qt(problem) + "\n")
+        _complain(_no_qt(problem))
         return 2
     if path is not None:
         window.open(path)
     return application.exec()
+
+
+def _complain(text: str) -> None:
+    """Say why there is no window; where there is no console either, in a dialog."""
+    if sys.stderr is not None:
+        sys.stderr.write(text + "\n")
+        return
+    from PySide6.QtWidgets import QApplication, QMessageBox
+
+    application = QApplication(sys.argv[:1])
+    QMessageBox.critical(None, application.applicationDisplayName(), text)
 
 
 def open_window() -> tuple[QApplication, Wizard]:

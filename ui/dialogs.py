@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -22,9 +22,9 @@ from app.rules import ENV_NAME
 from app.server_setup import fingerprint_lines
 from app.transport import Secret
 from ui.jobs import Question
+from ui.report import conceal
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
-from ui.widgets.command_view import CommandView
 from ui.widgets.form import Field
 
 WIDTH = 560
@@ -122,10 +122,14 @@ class HostKeyDialog(Asking):
         return cell
 
     def _on_the_server(self, key_type: str, *, windows: bool) -> QWidget:
-        name = _("These lines show it on the server itself:")
-        cell, column = self._cell(name)
-        column.addWidget(CommandView(name, fingerprint_lines(key_type, windows=windows).rstrip()))
+        cell, column = self._cell(_("On the server itself a few lines show it."))
+        self._lines = fingerprint_lines(key_type, windows=windows)
+        copy = button(_("C&opy these lines"), self._copy_lines, "copy", "quiet")
+        column.addWidget(copy, 0, Qt.AlignmentFlag.AlignLeft)
         return cell
+
+    def _copy_lines(self) -> None:
+        QGuiApplication.clipboard().setText(self._lines)
 
     @staticmethod
     def _cell(name: str) -> tuple[QWidget, QVBoxLayout]:
@@ -156,6 +160,7 @@ class SecretsDialog(Asking):
         heading: str,
         words: str,
         prompts: tuple[tuple[str, bool], ...],
+        action: str,
         *,
         remember: bool,
     ) -> None:
@@ -170,13 +175,13 @@ class SecretsDialog(Asking):
         self._remember = QCheckBox(_("&Remember in the keyring of this computer"))
         self._remember.setVisible(remember)
         self.body.addWidget(self._remember)
-        accept = button(_("&OK"), self.accept, role="primary")
-        self.add_answers(accept, button(_("Cancel"), self.reject), accept)
+        accept = button(action, self.accept, role="primary")
+        self.add_answers(accept, button(_("&Cancel"), self.reject), accept)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What was entered, one for each prompt."""
-        return tuple(Secret(edit.text()) for edit in self._edits)
+        return tuple(conceal(Secret(edit.text())) for edit in self._edits)
 
     @property
     def remember(self) -> bool:
@@ -191,11 +196,17 @@ def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> S
         "passphrase": _("Passphrase of the key for {target}").format(target=target),
         "sudo": _("Password for sudo on {target}").format(target=target),
     }
+    actions = {
+        "password": _("&Log in"),
+        "passphrase": _("&Unlock the key"),
+        "sudo": _("&Become root"),
+    }
     return SecretsDialog(
         parent,
         headings[needs],
         why,
         ((_("&Passphrase") if needs == "passphrase" else _("&Password"), False),),
+        actions[needs],
         remember=True,
     )
 
@@ -207,6 +218,7 @@ def question_dialog(parent: QWidget, target: Target, question: Question) -> Secr
         _("{target} asks").format(target=target),
         question.instructions.strip() or _("The server wants to know more before it lets you in."),
         question.prompts,
+        _("&Answer"),
         remember=False,
     )
 
@@ -240,8 +252,10 @@ class SecretValueDialog(Asking):
         self._keep = QCheckBox(_("&Keep the value in the keyring of this computer"))
         self._keep.setChecked(True)
         self.body.addWidget(self._keep)
-        self._accept = button(_("&OK"), self.accept, role="primary")
-        self.add_answers(self._accept, button(_("Cancel"), self.reject), self._accept)
+        self._accept = button(
+            _("S&et the value") if name else _("&Add the secret"), self.accept, role="primary"
+        )
+        self.add_answers(self._accept, button(_("&Cancel"), self.reject), self._accept)
         self._check()
         (self._value if name else self._name).setFocus()
 
@@ -253,7 +267,7 @@ class SecretValueDialog(Asking):
     @property
     def value(self) -> Secret:
         """The secret's value."""
-        return Secret(self._value.text())
+        return conceal(Secret(self._value.text()))
 
     @property
     def keep(self) -> bool:

@@ -310,11 +310,11 @@ class Visit:
 
 def release_lock(found: Found) -> None:
     """Release a lock whose holder is gone; raises LockHeld if another one took it meanwhile."""
-    from app.releases import Store, break_lock
+    from app.releases import break_lock
 
     lock = found.facts.records.lock
     if lock is not None:
-        break_lock(found.transport, Store(found.facts.root, found.facts.sudo), lock)
+        break_lock(found.transport, found.facts.store(), lock)
 
 
 def _asks_password(prompts: Prompts) -> bool:

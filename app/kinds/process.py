@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -10,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from app.artifact import Artifact
-from app.errors import HealthCheckFailed, Problem, SlipwayError
+from app.errors import HealthCheckFailed, Problem
 from app.health import Liveness, endpoint, wait_healthy
 from app.host import HostFacts
-from app.i18n import _, ngettext
+from app.i18n import _
+from app.kinds.file_steps import SendFiles, digests
 from app.kinds.record_steps import PruneReleases, RecordRelease, RecordState
 from app.layout import Draft, Layout, describe, differences, to_prune
 from app.process_facts import parse_status, supervise
@@ -24,74 +24,6 @@ from app.transport import CancelToken, Command, Secret
 
 GRACE_SECONDS = 10.0
 LOG_LINES = 30
-
-
-@dataclass(frozen=True, slots=True)
-class SendFiles(Step):
-    """Copy the binary, the included files and the settings into the release's folder."""
-
-    store: Store
-    release: str
-    binary: str
-    settings: str
-    files: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """What the step does."""
-        if not self.files:
-            return _("Copy {binary}").format(binary=self.binary)
-        count = len(self.files)
-        return ngettext(
-            "Copy {binary} and {count} included file",
-            "Copy {binary} and {count} included files",
-            count,
-        ).format(binary=self.binary, count=count)
-
-    @property
-    def _folder(self) -> str:
-        return f"releases/{self.release}"
-
-    @property
-    def commands(self) -> tuple[Command, ...]:
-        """Make the folders, copy each file, write the settings."""
-        place = f"{self.store.root}/{self._folder}"
-        return (
-            self.store.folder(*self._folders()),
-            *(Command(("cp", "…", f"{place}/{name}")) for name in (self.binary, *self.files)),
-            self.store.write(f"{self._folder}/run.json", self.settings.encode()),
-        )
-
-    def _folders(self) -> list[str]:
-        parents = {name.rpartition("/")[0] for name in self.files} - {""}
-        return [self._folder, *(f"{self._folder}/{parent}" for parent in sorted(parents))]
-
-    def apply(self, ctx: RunContext, before: Before) -> None:
-        """Copy them."""
-        artifact = ctx.package
-        if not isinstance(artifact, Artifact):
-            raise SlipwayError(
-                _("The program is not on this computer."),
-                _("This run was begun elsewhere."),
-                _("Roll back, then deploy anew from here."),
-            )
-        place = f"{self.store.root}/{self._folder}"
-        folders, settings = self.commands[0], self.commands[-1]
-        ctx.run(folders, _("The release's folder can't be made."), quiet=True)
-        sources = [(artifact.path, self.binary, True)]
-        sources += [(item.source, item.name, item.executable) for item in artifact.included]
-        for source, name, executable in sources:
-            ctx.transport.put(
-                source, f"{place}/{name}", on_bytes=ctx.progress, cancel=ctx.cancel,
-                mode=0o755 if executable else 0o644,
-            )  # fmt: skip
-        ctx.run(settings, _("The settings can't be written."), quiet=True)
-
-    def undo(self, ctx: RunContext, before: Before) -> None:
-        """Remove the copied files; the record stays if the release is marked bad."""
-        names = [self.binary, "run.json", "secrets.json", *(name for name in self.files)]
-        paths = [f"{self._folder}/{name.split('/')[0]}" for name in names]
-        ctx.run(self.store.remove(*paths), _("The files can't be removed."), quiet=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +181,7 @@ class ProcessKind:
         record = replace(
             describe(artifact, draft.release, request),
             secrets=draft.prints,
-            definition={"binary": artifact.binary, "files": _digests(artifact)},
+            definition={"binary": artifact.binary, "files": digests(artifact)},
         )
         gone = to_prune(request, facts, draft.release)
         serves = facts.process is not None and facts.process.up
@@ -298,15 +230,6 @@ class ProcessKind:
             ),
             cannot=_cannot(),
         )
-
-
-def _digests(artifact: Artifact) -> dict[str, str]:
-    """Return the SHA-256 of each included file."""
-    found = {}
-    for item in artifact.included:
-        with item.source.open("rb") as file:
-            found[item.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
 
 
 def settings(release: Release) -> Mapping[str, str]:

@@ -16,6 +16,9 @@ from app.i18n import _
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "scripts"
 MASK = "••••••"
+# The program that does on Windows servers what POSIX scripts do elsewhere; as the first word of a
+# command it stands for wherever it lies there (resources/winhost).
+TOOL = "slipway-host"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,12 +59,14 @@ Argument = str | Secret | Script
 class Command:
     """What to run: a value, built apart from running. ``str()`` is the masked text Review shows.
 
-    ``sudo`` asks for root's rights: the transport adds it where the user is not root.
+    ``sudo`` asks for root's rights: the transport adds it where the user is not root. With
+    ``telling`` the text for Review ends with what the command is given on stdin.
     """
 
     argv: tuple[Argument, ...]
     stdin: bytes | Secret | None = None
     sudo: bool = False
+    telling: bool = False
 
     def expanded(self) -> tuple[str | Secret, ...]:
         """Return the argv with each script replaced by ``-c TEXT NAME``."""
@@ -80,7 +85,10 @@ class Command:
                 words.append(word.name)
             else:
                 words.append(MASK if isinstance(word, Secret) else shlex.quote(word))
-        return " ".join((["sudo"] if self.sudo else []) + words)
+        told = (
+            [f"<<< {self.stdin.decode()}"] if self.telling and isinstance(self.stdin, bytes) else []
+        )
+        return " ".join((["sudo"] if self.sudo else []) + words + told)
 
 
 def unmasked(text: str) -> str:
@@ -156,6 +164,7 @@ def ignore_bytes(done: int, total: int) -> None:
 # root: is root already; nopasswd: sudo asks nothing; password: sudo asks and the password is known;
 # ask: sudo asks and no password was given; none: no sudo
 Sudo = Literal["root", "nopasswd", "password", "ask", "none"]
+System = Literal["posix", "windows"]
 
 
 class Transport(Protocol):
@@ -164,6 +173,10 @@ class Transport(Protocol):
     @property
     def sudo(self) -> Sudo:
         """How root's rights are had there; known once open."""
+
+    @property
+    def system(self) -> System:
+        """What commands there look like; known once open. On Windows, TOOL's verbs can be run."""
 
     def open(self) -> None:
         """Connect and log in; raises ConnectError, AuthError or UntrustedHost."""

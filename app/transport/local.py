@@ -24,6 +24,7 @@ from app.transport import (
     OnLine,
     Secret,
     Sudo,
+    System,
     ignore_bytes,
     ignore_line,
 )
@@ -52,6 +53,11 @@ class LocalTransport:
         if _is_root():
             return "root"
         return "nopasswd" if shutil.which("sudo") else "none"
+
+    @property
+    def system(self) -> System:
+        """POSIX: what runs on Windows servers goes through a transport of its own."""
+        return "posix"
 
     def open(self) -> None:
         """Do nothing: it is always there."""

@@ -23,6 +23,7 @@ from app.transport import (
     Script,
     Secret,
     Sudo,
+    System,
     ignore_bytes,
     ignore_line,
 )
@@ -69,6 +70,11 @@ class SshTransport:
         mode = self._root_access().mode
         known = self._credentials.sudo_password or self._credentials.password
         return "ask" if mode == "password" and known is None else mode
+
+    @property
+    def system(self) -> System:
+        """POSIX: what runs on Windows servers goes through a transport of its own."""
+        return "posix"
 
     def open(self) -> None:
         """Connect and log in, again if the connection broke.

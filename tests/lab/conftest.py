@@ -14,6 +14,7 @@ from tests.lab.hosts import (
     read_hosts,
     read_registry,
 )
+from tests.lab.windows_host import WindowsHost, WindowsWitness, read_windows_hosts
 
 # One user of each kind of right, both Linux systems among them.
 ONE_OF_EACH = ("bookworm-root", "bookworm-deploy", "trixie-nopass", "trixie-dock")
@@ -22,12 +23,29 @@ ONE_OF_EACH_SYSTEM = ("bookworm-root", "trixie-root")
 
 @pytest.fixture(scope="session")
 def hosts() -> dict[str, LabHost]:
-    """Return every host of the lab by its name, SYSTEM-USER."""
+    """Return every Linux host of the lab by its name, SYSTEM-USER."""
+    _check_lab()
+    return {host.name: host for host in read_hosts()}
+
+
+@pytest.fixture(scope="session")
+def windows_hosts() -> dict[str, WindowsHost]:
+    """Return every way to this worker's Windows machine by its name, like windows-winrm."""
+    _check_lab()
+    return {host.name: host for host in read_windows_hosts()}
+
+
+@pytest.fixture(scope="session")
+def windows_machine(windows_hosts: dict[str, WindowsHost]) -> WindowsWitness:
+    """Return a witness in this worker's Windows machine."""
+    return next(iter(windows_hosts.values())).witness
+
+
+def _check_lab() -> None:
     if not (LAB / "hosts.json").is_file():
         pytest.fail("The lab is not up: python3 dev.py lab up", pytrace=False)
     if not hosts_path().is_file():
         pytest.fail("The lab has hosts for two workers: pytest -n 2", pytrace=False)
-    return {host.name: host for host in read_hosts()}
 
 
 @pytest.fixture(params=ONE_OF_EACH)

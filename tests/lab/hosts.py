@@ -166,8 +166,9 @@ def hosts_path() -> Path:
 
 
 def read_hosts() -> list[LabHost]:
-    """Return all hosts of the running lab that this process may use."""
-    return [LabHost(**host) for host in json.loads(hosts_path().read_text("utf-8"))]
+    """Return all Linux hosts of the running lab that this process may use."""
+    entries = json.loads(hosts_path().read_text("utf-8"))
+    return [LabHost(**entry) for entry in entries if entry["kind"] == "linux"]
 
 
 def read_engine() -> LabEngine:

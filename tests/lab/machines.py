@@ -1,4 +1,4 @@
-"""The lab: real Linux hosts, a Docker engine and a registry, all on this machine.
+"""The lab: real hosts (Linux, Windows on Wine), a Docker engine and a registry on this machine.
 
 Everything lives under ``.lab`` and a folder in ``/run``; nothing leaves the machine's own bridge.
 Standard library only, because ``dev.py`` runs it before anything is installed.
@@ -21,7 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import windows_images
 from tests.lab.images import SYSTEMS, Say, System, cached_image
+from tests.lab.windows_machines import WindowsLab, WindowsMachine
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway-lab"
 PACKAGES = {
@@ -79,6 +81,7 @@ class Machine:
 # As many as there are workers, so that two tests never share a host at the same time.
 SETS = (1, 2)
 MACHINES = tuple(Machine(system, number) for number in SETS for system in SYSTEMS)
+WINDOWS_MACHINES = tuple(WindowsMachine(number) for number in SETS)
 
 
 class Lab:
@@ -110,6 +113,11 @@ class Lab:
     def plain_registry_address(self) -> str:
         """Return where the registry speaks HTTP."""
         return f"{self.gateway}:5001"
+
+    @property
+    def windows(self) -> WindowsLab:
+        """Return the lab's Windows machines."""
+        return WindowsLab(self.folder, self.docker, CACHE, self._secret("deploy"), self.say)
 
     def _choose_gateway(self) -> None:
         """Settle on an address that no other lab on this machine has, once and for all."""
@@ -143,8 +151,12 @@ class Lab:
         self._start_registry()
         for machine in MACHINES:
             self._start_machine(machine)
+        for windows in WINDOWS_MACHINES:
+            self.windows.start(windows)
         for machine in MACHINES:
             self._wait_for_machine(machine)
+        for windows in WINDOWS_MACHINES:
+            self.windows.wait(windows)
         self._write_hosts()
 
     def down(self) -> None:
@@ -172,7 +184,10 @@ class Lab:
     def _check_system(self) -> None:
         if sys.platform != "linux" or os.geteuid() != 0:
             raise SystemExit("The lab needs Linux and root: run it as root, or with sudo.")
-        missing = sorted({PACKAGES[tool] for tool in PACKAGES if not shutil.which(tool)})
+        packages = dict(PACKAGES)
+        if not windows_images.archive_path(CACHE).is_file():
+            packages |= windows_images.PACKAGES
+        missing = sorted({name for tool, name in packages.items() if not shutil.which(tool)})
         if not missing:
             return
         if not shutil.which("apt-get"):
@@ -375,7 +390,8 @@ class Lab:
                 if machine.set_number == number
                 for account in ACCOUNTS
             ]
-            _write_json(self.folder / hosts_file(number), hosts)
+            windows = self.windows.entries(WindowsMachine(number))
+            _write_json(self.folder / hosts_file(number), [*hosts, *windows])
 
     def _host(self, machine: Machine, account: Account) -> dict[str, object]:
         address, port = self._ssh_address(machine).split(":")

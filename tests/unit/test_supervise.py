@@ -48,7 +48,7 @@ class Place:
         """Carry out one verb in a process of its own, as the transports do."""
         verb, *rest = words
         return subprocess.run(
-            [sys.executable, *supervise.own_words(), verb, str(self.path), *rest],
+            [*supervise.own_words(), verb, str(self.path), *rest],
             input=stdin, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
@@ -273,15 +273,19 @@ def test_slipways_own_secrets_reach_neither_program_nor_supervisor(
         assert b"geheim" not in Path(f"/proc/{place.supervisor()}/environ").read_bytes()
 
 
-def test_a_packaged_slipway_leaves_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_packaged_slipway_supervises_by_a_verb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setenv("_PYI_APPLICATION_HOME_DIR", "/tmp/_MEI1")
-    monkeypatch.setenv("LD_LIBRARY_PATH", "/tmp/_MEI1")
-    monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/usr/local/lib")
-    kept = supervise.clean_environment()
-    assert kept["LD_LIBRARY_PATH"] == "/usr/local/lib"
-    assert not any("_MEI1" in text for text in kept.values())
-    assert supervise.own_words() == ["supervise"]
+    monkeypatch.setattr(sys, "executable", str(Path("/there/slipway")))
+    assert supervise.own_words() == [str(Path("/there/slipway")), "supervise"]
+
+
+def test_the_wizard_of_windows_supervises_with_the_console_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(Path("/there/Slipway Wizard.exe")))
+    assert supervise.own_words() == [str(Path("/there/slipway.exe")), "supervise"]
 
 
 def test_the_verb_of_the_packaged_application(place: Place) -> None:
@@ -300,7 +304,7 @@ def test_the_supervisor_holds_nothing_of_who_started_it(place: Place, tmp_path: 
     os.set_inheritable(lock.fileno(), True)
     with lock:
         done = subprocess.run(
-            [sys.executable, *supervise.own_words(), "start", str(place.path), "v1"],
+            [*supervise.own_words(), "start", str(place.path), "v1"],
             input=b"", capture_output=True, close_fds=False, start_new_session=True, timeout=30,
             check=True,
         )  # fmt: skip
@@ -467,7 +471,7 @@ def test_a_status_that_another_program_holds_is_read_again(
 
 def test_a_follower_ends_with_whoever_asked(place: Place) -> None:
     place.start(place.release("v1", LIVES))
-    command = [sys.executable, *supervise.own_words(), "log", str(place.path), "9", "follow"]
+    command = [*supervise.own_words(), "log", str(place.path), "9", "follow"]
     code = f"import subprocess, time; p = subprocess.Popen({command!r}); print(p.pid, flush=True)"
     wizard = subprocess.Popen(
         [sys.executable, "-c", f"{code}; time.sleep(60)"], stdout=subprocess.PIPE, text=True

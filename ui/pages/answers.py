@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QRadioButton,
     QSpinBox,
@@ -132,7 +133,7 @@ class NumbersAnswer(Answer):
         form = r"(\d{1,5}[ ,]*)*" if whole else r"(\d{1,5}(\.\d{0,3})?[ ,]+)*\d{0,5}(\.\d{0,3})?"
         self._edit.setValidator(QRegularExpressionValidator(QRegularExpression(form), self._edit))
         self._edit.setPlaceholderText(example)
-        self._edit.setFixedWidth(320)
+        self._edit.setFixedWidth(240)
         self._edit.textEdited.connect(self.edited)
 
     def read(self) -> tuple[float, ...]:
@@ -271,15 +272,16 @@ class RadiosAnswer(Answer):
         layout.setSpacing(0)
         self._group = QButtonGroup(self)
         self._radios: dict[str, QRadioButton] = {}
+        self._sentences: dict[str, QLabel] = {}
         for value, name, sentence in choices:
             radio = QRadioButton(name)
-            radio.setAccessibleDescription(sentence)
             self._group.addButton(radio)
             self._radios[value] = radio
             layout.addWidget(radio)
-            words = label(sentence, "small")
+            words = self._sentences[value] = label("", "small")
             words.setContentsMargins(29, 0, 0, 8)
             layout.addWidget(words)
+            self.explain(value, sentence)
         column.setFocusProxy(next(iter(self._radios.values())))
         self._group.buttonToggled.connect(self._toggled)
 
@@ -290,6 +292,11 @@ class RadiosAnswer(Answer):
         self._group.blockSignals(True)
         self._radios[value].setChecked(True)
         self._group.blockSignals(False)
+
+    def explain(self, value: str, sentence: str) -> None:
+        """Change what one of the values means."""
+        self._sentences[value].setText(sentence)
+        self._radios[value].setAccessibleDescription(sentence)
 
     def _toggled(self, _radio: QRadioButton, checked: bool) -> None:
         if checked:

@@ -93,7 +93,7 @@ class ChoiceCard(QFrame):
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(6)
         head = QHBoxLayout()
-        head.setSpacing(10)
+        head.setSpacing(0)  # the button keeps room for a text of its own
         self.radio = QRadioButton()
         self.radio.setAccessibleName(name)
         self.radio.setAccessibleDescription(words)
@@ -103,6 +103,7 @@ class ChoiceCard(QFrame):
         font.setWeight(font.Weight.DemiBold)
         title.setFont(font)
         head.addWidget(title, 1)
+        head.addSpacing(10)
         self._icon = Icon(icon, "muted", 26)
         head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)

@@ -11,6 +11,8 @@ from app.server_setup import Setup
 from ui.widgets.basics import Card, Disclosure, label, put_in_tab_order
 from ui.widgets.command_view import CommandView
 
+WHOLE = 40  # lines: what is pasted is to be read first
+
 
 class SetupHelp(Disclosure):
     """Folded away until it is needed; hidden while there is nothing to say."""
@@ -42,7 +44,7 @@ class SetupHelp(Disclosure):
         for setup in setups:
             self._add(label(setup.title, "heading"))
             self._add(label(setup.words, "small"))
-            self._add(CommandView(setup.title, setup.lines.rstrip()))
+            self._add(CommandView(setup.title, setup.lines.rstrip(), WHOLE))
         controls = [each for part in self._parts for each in part.findChildren(QWidget)]
         put_in_tab_order(self.button, [each for each in controls if each.focusPolicy()])
 

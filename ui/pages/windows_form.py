@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.i18n import _
-from app.windows_rules import BUILT_IN_ACCOUNTS, needs_password
+from app.windows_rules import ACCOUNT_PASSWORD, BUILT_IN_ACCOUNTS, needs_password
 from ui.dialogs import SecretsDialog
 from ui.pages.answers import (
     ChoiceAnswer,
@@ -41,13 +41,13 @@ class WindowsForm(KindForm):
         self.kept = self._logs()
 
     def _host(self) -> QWidget:
-        answer = RadiosAnswer(
+        self._host_answer = RadiosAnswer(
             "deploy.windows.host",
             (
                 (
                     "auto",
                     _("Slipway chooses"),
-                    _("By what the program is; what that comes to stands beneath."),
+                    _("By what the program is."),
                 ),
                 (
                     "native",
@@ -69,8 +69,7 @@ class WindowsForm(KindForm):
                 ),
             ),
         )
-        self._host_field = Field("deploy.windows.host", _("Run b&y"), self.page.tie(answer))
-        return self._host_field
+        return Field("deploy.windows.host", _("Run b&y"), self.page.tie(self._host_answer))
 
     def _nssm(self) -> tuple[QWidget, ...]:
         self._nssm_there = Field(
@@ -216,7 +215,7 @@ class WindowsForm(KindForm):
     def refresh(self) -> None:
         request = self.draft.request
         windows = request.deploy.windows
-        self._host_field.explain(host_words(windows.host, self.draft.main))
+        self._host_answer.explain("auto", host_words(self.draft.main))
         for field in (self._nssm_there, self._nssm_file):
             field.setVisible(windows.host == "nssm" or field.problem != "")
         by_password = needs_password(windows.account)
@@ -224,7 +223,7 @@ class WindowsForm(KindForm):
         self._grant.setVisible(by_password)
         self._account.explain(
             account_words(
-                windows.account, request.name, known=self.draft.account_password is not None
+                windows.account, request.name, known=ACCOUNT_PASSWORD in self.draft.secrets
             )
         )
 
@@ -245,8 +244,9 @@ class WindowsForm(KindForm):
                 "stands in slipway.toml, in logs or in a command."
             ),
             ((_("&Password"), False),),
+            _("&Set password"),
             remember=True,
         )
         if dialog.exec():
-            self.draft.set_account_password(dialog.secrets[0], keep=dialog.remember)
+            self.draft.set_secret(ACCOUNT_PASSWORD, dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()

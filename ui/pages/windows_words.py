@@ -11,34 +11,19 @@ if TYPE_CHECKING:
     from app.project import MainPackage
 
 
-def host_words(host: str, main: MainPackage | None) -> str:
-    """Return what a choice of the host comes to for a program, and why."""
+def host_words(main: MainPackage | None) -> str:
+    """Return which host Slipway chooses for a program, and why."""
     if main is None:
-        return _("What the program is shows once the project was understood.")
-    native = main.windows_service
-    if native:
-        found = _(
-            "{name} talks to the service control manager (it uses golang.org/x/sys/windows/svc or "
-            "kardianos/service)."
-        )
-    else:
-        found = _(
-            "{name} does not talk to the service control manager: registered directly, Windows "
-            "would end it after 30 seconds (error 1053)."
-        )
-    return f"{found.format(name=main.name)} {_outcome(host, native=native)}"
-
-
-def _outcome(host: str, *, native: bool) -> str:
-    if host == "nssm":
-        return _("NSSM runs it.")
-    if host == "wrapped":
-        return _("Slipway's service host runs it.")
-    if native:
-        return _("So it runs as a service itself.")
-    if host == "native":
-        return _("Choose Slipway's service host or NSSM.")
-    return _("So Slipway's service host runs it.")
+        return _("By what the program is, once the project was understood.")
+    if main.windows_service:
+        return _(
+            "{name} talks to Windows' service control manager (it uses "
+            "golang.org/x/sys/windows/svc or kardianos/service): it is a service itself."
+        ).format(name=main.name)
+    return _(
+        "{name} does not talk to Windows' service control manager, which would end it after 30 "
+        "seconds (error 1053): Slipway's service host runs it."
+    ).format(name=main.name)
 
 
 def settings_words() -> tuple[tuple[str, str, str], ...]:
@@ -88,4 +73,4 @@ def account_words(account: str, name: str, *, known: bool) -> str:
         return _("A group managed account: the domain keeps its password.")
     if known:
         return _("Its password is known. It is sent to the server when the service is made.")
-    return _("Windows logs it on with a password: choose Set password….")
+    return _("Windows logs it on with its password.")

@@ -22,10 +22,11 @@ def commands_text(commands: Sequence[Command]) -> str:
 
 
 class CommandView(QWidget):
-    """Read-only text as high as its lines, with a button that copies it."""
+    """Read-only text as high as its lines, at most ``most``, with a button that copies it."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, most: int = MOST_LINES) -> None:
         super().__init__()
+        self._most = most
         self._text = QPlainTextEdit(text)
         self._text.setReadOnly(True)
         self._text.setProperty("role", "code")
@@ -64,5 +65,5 @@ class CommandView(QWidget):
         letter = max(1, metrics.horizontalAdvance("0"))
         columns = max(20, (self._text.viewport().width() - 12) // letter)
         lines = sum(-(-max(1, len(line)) // columns) for line in self.text.split("\n"))
-        height = min(lines, MOST_LINES) * metrics.lineSpacing() + 24
+        height = min(lines, self._most) * metrics.lineSpacing() + 24
         self._text.setFixedHeight(height)
