@@ -99,11 +99,7 @@ def test_chinese_uses_its_own_punctuation() -> None:
     chinese, latin = "[\u4e00-\u9fff]", "[A-Za-z0-9{}]"
     wrong = [
         rf"{chinese}[,;?!(]|[,;?!)]{chinese}|{chinese}[.:](\s|$)",  # as in English
-<<<<<<< HEAD
-        r"\s[，。：；？！、）]|[，。：；？！、（][^\S\n]",  # these have room of their own
-=======
         r"\s[，。：；？！、）]|[，。：；？！、（][^\S\n]",  # their blank is inside
->>>>>>> main
         rf"{chinese}{latin}|{latin}{chinese}",  # a blank between the scripts
     ]
     for message in _messages(read(path_of("zh_CN"))):
