@@ -35,6 +35,7 @@ from tests.ui.cut_texts import Stretched, cut_texts, stretched
 from ui import __main__ as program
 from ui import dialogs
 from ui.crash_dialog import CrashDialog
+from ui.history_window import read_log
 from ui.jobs import Question
 from ui.language import LanguageMenu, translate_qt
 from ui.settings import Settings
@@ -63,7 +64,7 @@ def wizard(qtbot: QtBot, language: str) -> Iterator[Wizard]:
     made = program.make_wizard()
     qtbot.addWidget(made)
     made.show()
-    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    qtbot.waitUntil(lambda: len(made._pages) == 6, timeout=PATIENCE)
     yield made
     made.close()
     draft = made.draft
@@ -290,6 +291,26 @@ def test_qt_speaks_the_language(qtbot: QtBot, qapp: QApplication) -> None:
             qapp.removeTranslator(each)
             each.deleteLater()
         qapp.setFont(font)
+
+
+def test_a_log_is_shown_in_the_language(tmp_path: Path) -> None:
+    """On the disk it is for programs too."""
+    lines = [
+        "    0.10  [1/2] running: 复制 a",
+        "    0.20  [1/2] done: 复制 a",
+        "    0.30  succeeded",
+    ]
+    log = tmp_path / "run.log"
+    log.write_text("\n".join([*lines, "    0.40      | done: mine", "failed"]), encoding="utf-8")
+    assert [text for _sort, text in read_log(log)][1] == "    0.20  [1/2] 复制 a: done"
+    use_language("zh_CN")
+    assert read_log(log) == [
+        ("heading", "    0.10  [1/2] 复制 a：进行中"),
+        ("stdout", "    0.20  [1/2] 复制 a：已完成"),
+        ("stdout", "    0.30  成功"),
+        ("stdout", "    0.40      | done: mine"),
+        ("stdout", "failed"),
+    ]
 
 
 def test_a_language_is_chosen_and_remembered(qtbot: QtBot, settings: Settings) -> None:
