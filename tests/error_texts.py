@@ -97,8 +97,9 @@ class Module:
             said = kind in ("", "CommandFailed")
             doubt = kind == "Problem" and _is_false(given.get("blocking"))
             for title, why, remedy in _side_by_side(titles, whys, remedies):
-                if title and not title.startswith("{field}"):  # a Problem's, listed with the rules
-                    found = True
+                found = found or bool(title)
+                # one repeats a Problem's text, others say that something is still under way
+                if title and not title.startswith("{field}") and not title.endswith("…"):
                     yield ErrorText(title, why or SAID if said else why, remedy, doubt)
         if kind and not found and not _passed_on(given):
             place = f"{self.path}:{call.lineno}"
@@ -206,7 +207,8 @@ class Module:
         returns = [] if function is None else [
             item.value for item in ast.walk(function) if isinstance(item, ast.Return) and item.value
         ]  # fmt: skip
-        return [text for value in returns for text in self._alternatives(value, {}, deep - 1)]
+        texts = [self._alternatives(value, {}, deep - 1) for value in returns]
+        return [text for found in texts for text in found] if all(texts) else []
 
 
 def _name(node: ast.expr) -> str:

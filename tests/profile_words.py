@@ -27,7 +27,7 @@ DEFAULTS = {
     "deploy.windows.display-name": "the name",
     "targets.address": "must be there",
     "targets.port": "22 for ssh, 5986 for https, 5985 for http",
-    "targets.user": "`~/.ssh/config`, else your own name",
+    "targets.user": "for ssh: `~/.ssh/config`, else your own name; winrm needs one",
     "targets.key": "`~/.ssh/config`, else your agent and the usual files",
 }
 
@@ -112,8 +112,9 @@ KEYS = {
     "deploy.windows.grant-logon": "Whether Slipway gives that account the right “Log on as a service”.",
     "deploy.windows.start": "When Windows starts it: with the server, a little later, or only on "
     "demand.",
-    "deploy.windows.restart": "Pauses before it is started again after a crash; the last one repeats "
-    "under Windows itself. Empty: never.",
+    "deploy.windows.restart": "Pauses before it is started again after a crash. Slipway's host gives up "
+    "after that many crashes in a row and one more; Windows repeats the last pause; NSSM uses only the "
+    "first. Empty: never.",
     "deploy.windows.display-name": "The name in Windows' list of services.",
     "deploy.windows.description": "The sentence beneath it there.",
     "deploy.windows.dependencies": "Short names of services that Windows starts first.",
