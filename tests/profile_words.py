@@ -71,8 +71,8 @@ KEYS = {
     "deploy.secrets": "Names of variables whose values come from the keyring or "
     "`SLIPWAY_SECRET_NAME`; never a value.",
     "deploy.root": "The folder on the server under which the service gets a folder of its own.",
-    "deploy.keep": "How many releases stay on the server; the one that serves, the one before it and "
-    "pinned ones always do.",
+    "deploy.keep": "How many releases stay on the server; the one that serves and the one before it "
+    "always do.",
     "deploy.health.http": "An address that answers when the service works, as seen from the server. "
     "Certificates are not judged.",
     "deploy.health.tcp": "A port that must accept connections; instead of `http`.",
