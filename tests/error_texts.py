@@ -18,8 +18,7 @@ ERRORS_JSON = ROOT / "resources" / "winhost" / "errors.json"
 KINDS = {
     name: kind
     for name, kind in vars(errors).items()
-    if inspect.isclass(kind)
-    and (issubclass(kind, errors.SlipwayError) or kind is errors.Problem)
+    if inspect.isclass(kind) and (issubclass(kind, errors.SlipwayError) or kind is errors.Problem)
 }
 TITLES = ("title", "text")
 SAID = "Exit code and last lines of what the command said."
@@ -242,7 +241,9 @@ def _side_by_side(*columns: list[str]) -> Iterator[tuple[str, ...]]:
     """Yield rows: columns of the same length belong together, others are joined in each row."""
     length = len(columns[0])
     filled = [
-        column if len(column) == length else [" / ".join(dict.fromkeys(filter(None, column)))] * length
+        column
+        if len(column) == length
+        else [" / ".join(dict.fromkeys(filter(None, column)))] * length
         for column in columns
     ]
     yield from zip(*filled, strict=True)

@@ -65,7 +65,9 @@ def blocks(page: Path) -> list[Block]:
 
 def prose(page: Path) -> str:
     """Return a page without its blocks."""
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
 
 
 @each_page
@@ -212,7 +214,9 @@ def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     while "=" in words[0]:
         name, _equals, value = words.pop(0).partition("=")
         more[name] = value
-    assert words[0] == "slipway", f"only slipway can be run here; mark what is for the server: {words}"
+    assert words[0] == "slipway", (
+        f"only slipway can be run here; mark what is for the server: {words}"
+    )
     words = [_first_release(folder) if RELEASE.fullmatch(word) else word for word in words[1:]]
     return _slipway(folder, more, *words)
 
@@ -233,7 +237,7 @@ def test_pages_with_commands_are_found() -> None:
 def anchors(page: Path) -> set[str]:
     """Return what links may lead to in a page, as GitHub names its headings."""
     found: set[str] = set()
-    for heading in re.findall(r"^#+ (.+)$", prose(page), re.M):
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
         plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
         slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
         number = sum(1 for other in found if re.fullmatch(rf"{re.escape(slug)}(-\d+)?", other))
@@ -267,7 +271,7 @@ def test_a_translation_has_the_same_commands_pictures_and_sections(
     ]
     assert _pictures(first) == _pictures(second)
     levels = [
-        [len(marks) for marks in re.findall(r"^(#+) ", prose(file), re.M)]
+        [len(marks) for marks in re.findall(r"^(#+) ", prose(file), re.MULTILINE)]
         for file in (first, second)
     ]
     assert levels[0] == levels[1]
@@ -281,4 +285,3 @@ def test_translations_show_the_window_in_their_language() -> None:
     for _page, translation in TRANSLATED:
         shown = [link for link in links(ROOT / translation) if link.endswith(".png")]
         assert all(link.endswith(".zh.png") for link in shown)
-
