@@ -18,10 +18,19 @@ KEEP_CHARACTERS = 32 * 1024 * 1024
 TIMED_OUT = 124
 
 Source = Literal["stdout", "stderr"]
+URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+
+
+def without_url_passwords(text: str) -> str:
+    """Return a text in which no address like ``https://user:password@host`` shows its password."""
+    return URL_PASSWORD.sub(rf"\1:{MASK}", text) if "://" in text else text
 
 
 class Mask:
-    """Replaces secrets in texts; the lines of a secret with several lines also one by one."""
+    """Replaces secrets in texts; the lines of a secret with several lines also one by one.
+
+    Passwords in addresses go as well, whoever put them there.
+    """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         parts: set[str] = set()
@@ -42,6 +51,7 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """Return the text with each secret replaced by MASK."""
+        text = without_url_passwords(text)
         return self._pattern.sub(MASK, text) if self._pattern else text
 
 
