@@ -6,6 +6,7 @@ Windows programs play the WinRM and the SSH server (``tests/lab/windows``).
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -167,9 +168,10 @@ class WindowsLab:
 
 
 def _certificate_fingerprint(certificate: Path) -> str:
-    """Return a certificate's SHA-256 as 64 lower-case hexadecimal digits."""
+    """Return a certificate's SHA-256 as SSH writes that of a key: ``SHA256:…``."""
     said = _run("openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha256")
-    return said.strip().partition("=")[2].replace(":", "").lower()
+    digest = bytes.fromhex(said.strip().partition("=")[2].replace(":", ""))
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def _key_fingerprint(public: Path) -> str:
