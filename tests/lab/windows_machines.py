@@ -21,7 +21,7 @@ USER = "Administrator"
 SOURCES = Path(__file__).resolve().parent / "windows"
 # The one PowerShell script that the server plays.
 UPLOAD_SCRIPT = SOURCES.parent.parent.parent / "resources" / "scripts" / "receive.ps1"
-PORTS = {"ssh": 22, "http": 5985, "https": 5986, "control": 5984}
+PORTS = {"ssh": 22, "powershell": 2222, "bash": 2223, "http": 5985, "https": 5986, "control": 5984}
 WESTERN = "C.UTF-8"
 CHINESE = "zh_CN.UTF-8"
 
@@ -120,6 +120,8 @@ class WindowsLab:
             "ssh_server": {
                 **users,
                 "port": PORTS["ssh"],
+                "powershell_port": PORTS["powershell"],
+                "bash_port": PORTS["bash"],
                 "host_key": r"C:\lab\ssh_host_key",
                 "authorized_keys": r"C:\lab\authorized_keys",
             },
