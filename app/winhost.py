@@ -1,4 +1,4 @@
-"""slipway-host.exe, the program for Windows servers: made from its Go sources, found, understood."""
+"""slipway-host.exe, the program for Windows servers: made from Go sources, found, understood."""
 
 from __future__ import annotations
 
@@ -68,6 +68,28 @@ def program(
     if not kept.is_file():
         build_program(arch, kept, toolchain or find_toolchain(), cancel, on_line)
     return kept
+
+
+class WindowsTool:
+    """The program of our own sources, as the transports to Windows need it."""
+
+    def __init__(self) -> None:
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        """The id that it answers."""
+        self._id = self._id or source_id()
+        return self._id
+
+    @property
+    def path(self) -> str:
+        """Where it lies on every server."""
+        return remote_path(self.id)
+
+    def program(self, arch: str) -> Path:
+        """Return it for an architecture; raises BuildError or ToolchainError."""
+        return program(arch)
 
 
 def build_program(

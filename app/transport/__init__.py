@@ -186,7 +186,10 @@ class Transport(Protocol):
 
     @property
     def sudo(self) -> Sudo:
-        """How root's rights are had there; known once open."""
+        """How root's rights are had there; known once open.
+
+        On Windows always ``root``: what the account may do there, the facts tell.
+        """
 
     @property
     def system(self) -> System:
@@ -219,7 +222,10 @@ class Transport(Protocol):
         sudo: bool = False,
         mode: int = 0o644,
     ) -> None:
-        """Copy a file there, whole or not at all: part file, SHA-256 compared, renamed."""
+        """Copy a file there, whole or not at all: part file, SHA-256 compared, renamed.
+
+        ``sudo`` and ``mode`` mean nothing on Windows, where a folder's list decides.
+        """
 
     def connect_tcp(self, port: int, host: str = "127.0.0.1") -> socket.socket | None:
         """Reach ``host:port`` as seen from the machine; None where the transport can't.
@@ -234,11 +240,14 @@ class Transport(Protocol):
         """End the connection; safe to call twice."""
 
 
-def shown_upload(dest: str, *, sudo: bool) -> Command:
-    """Return what ``put`` runs over SSH, as Review shows it.
+def shown_upload(dest: str, *, sudo: bool, system: System = "posix") -> Command:
+    """Return what ``put`` runs over SSH or WinRM, as Review shows it.
 
     The part file's random name, size and SHA-256 are known only when it runs.
     """
-    folder, _slash, name = dest.rpartition("/")
-    part = f"{folder}/.{name}.slipway-….part"
+    slash = "\\" if system == "windows" else "/"
+    folder, _slash, name = dest.rpartition(slash)
+    part = f"{folder}{slash}.{name}.slipway-….part"
+    if system == "windows":
+        return Command((TOOL, "receive", "take", part, "…", "…", dest, "gzip"))
     return Command(("sh", Script("receive.sh"), "take", part, "…", "…", dest, "644"), sudo=sudo)
