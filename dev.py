@@ -60,7 +60,7 @@ def main() -> int:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Slipway needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     arguments, rest = _parser().parse_known_args()
-    if rest and arguments.command in {"lint", "lab", "lock", "texts"}:
+    if rest and arguments.command in {"lint", "lab", "lock", "texts", "docs"}:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     os.chdir(ROOT)
     # What is printed here comes before what the programs that are started print.
@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     bench_command = add("bench", bench, "Run the measurements of tests/bench, or those named.")
     bench_command.add_argument("name", nargs="*", help="like build for tests/bench/bench_build.py")
     add("texts", texts, "Bring the translations up to date; lists what is not translated.")
+    add("docs", docs, "Make anew what the documentation takes from the code.")
     add("lock", lock, "Pin the newest dependencies, with hashes, in requirements/.")
     if (ROOT / "tests" / "shots.py").exists():
         add("shots", shots, "Make the screenshots in docs/images from the real program.")
@@ -208,6 +209,12 @@ def texts(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Collect all texts, update and compile the translations."""
     install("dev")
     return run(PYTHON, "-m", "tests.texts", PYTHONPATH=str(ROOT))
+
+
+def docs(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Make the generated parts of the documentation anew."""
+    install("dev")
+    return run(PYTHON, "-m", "tests.docs", PYTHONPATH=str(ROOT))
 
 
 def package(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -25,6 +25,7 @@ from app.project import GoProject, MainPackage, go_problem, package_pattern, sou
 from app.request import BuildOptions
 from app.toolchain import Toolchain
 from app.transport import CancelToken, OnLine, ignore_line
+from app.transport.output import without_url_passwords
 
 # How much of a failed command's output an error can quote and diagnostics are read from.
 KEPT_LINES = 2000
@@ -213,6 +214,7 @@ class _Tail:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     def __call__(self, stream: Stream, text: str) -> None:
+        text = without_url_passwords(text)  # of a GOPROXY, or of git
         self.lines.append(text)
         self._on_line(stream, text)
 

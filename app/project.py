@@ -19,6 +19,7 @@ from app.i18n import _
 from app.processes import ProcessResult, run_process
 from app.toolchain import Toolchain, version_tuple
 from app.transport import CancelToken, OnLine, ignore_line
+from app.transport.output import without_url_passwords
 
 # Packages whose presence means that the program itself answers the Windows service control
 # manager; kardianos/service asks for the first only when it is built for Windows.
@@ -169,6 +170,7 @@ def open_project(
 
 def go_problem(text: str, toolchain: Toolchain) -> SlipwayError | None:
     """Return the error that go's own words stand for, or None if they name no known one."""
+    text = without_url_passwords(text)
     if match := re.search(r"requires go ?>= ?(\S+)|download (go1[^\s:]+)", text):
         return _too_old(match.group(1) or match.group(2).removeprefix("go"), toolchain, text)
     for pattern, title, hint in _problems():

@@ -87,6 +87,10 @@ def state_words(state: str) -> str:
         "paused": _("Paused"),
         "dead": _("Dead"),
         "missing": _("Not there"),
+        "start-pending": _("Starting"),
+        "stop-pending": _("Stopping"),
+        "pause-pending": _("Pausing"),
+        "continue-pending": _("Starting"),
     }
     return words.get(state, state)
 

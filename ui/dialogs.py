@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import What
+from app.credentials import CERTIFICATE, What
 from app.errors import UntrustedHost
 from app.i18n import _
 from app.request import Target
@@ -22,6 +22,7 @@ from app.rules import ENV_NAME
 from app.server_setup import fingerprint_lines
 from app.transport import Secret
 from ui.jobs import Question
+from ui.report import conceal
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
 from ui.widgets.form import Field
@@ -82,7 +83,7 @@ class HostKeyDialog(Asking):
     """
 
     def __init__(self, parent: QWidget, error: UntrustedHost, *, windows: bool = False) -> None:
-        certificate = error.key_type == "certificate"
+        certificate = error.key_type == CERTIFICATE
         if error.changed:
             words = error.hint
         else:
@@ -159,6 +160,7 @@ class SecretsDialog(Asking):
         heading: str,
         words: str,
         prompts: tuple[tuple[str, bool], ...],
+        action: str,
         *,
         remember: bool,
     ) -> None:
@@ -173,13 +175,13 @@ class SecretsDialog(Asking):
         self._remember = QCheckBox(_("&Remember in the keyring of this computer"))
         self._remember.setVisible(remember)
         self.body.addWidget(self._remember)
-        accept = button(_("&OK"), self.accept, role="primary")
-        self.add_answers(accept, button(_("Cancel"), self.reject), accept)
+        accept = button(action, self.accept, role="primary")
+        self.add_answers(accept, button(_("&Cancel"), self.reject), accept)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What was entered, one for each prompt."""
-        return tuple(Secret(edit.text()) for edit in self._edits)
+        return tuple(conceal(Secret(edit.text())) for edit in self._edits)
 
     @property
     def remember(self) -> bool:
@@ -194,11 +196,17 @@ def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> S
         "passphrase": _("Passphrase of the key for {target}").format(target=target),
         "sudo": _("Password for sudo on {target}").format(target=target),
     }
+    actions = {
+        "password": _("&Log in"),
+        "passphrase": _("&Unlock the key"),
+        "sudo": _("&Become root"),
+    }
     return SecretsDialog(
         parent,
         headings[needs],
         why,
         ((_("&Passphrase") if needs == "passphrase" else _("&Password"), False),),
+        actions[needs],
         remember=True,
     )
 
@@ -210,6 +218,7 @@ def question_dialog(parent: QWidget, target: Target, question: Question) -> Secr
         _("{target} asks").format(target=target),
         question.instructions.strip() or _("The server wants to know more before it lets you in."),
         question.prompts,
+        _("&Answer"),
         remember=False,
     )
 
@@ -243,8 +252,10 @@ class SecretValueDialog(Asking):
         self._keep = QCheckBox(_("&Keep the value in the keyring of this computer"))
         self._keep.setChecked(True)
         self.body.addWidget(self._keep)
-        self._accept = button(_("&OK"), self.accept, role="primary")
-        self.add_answers(self._accept, button(_("Cancel"), self.reject), self._accept)
+        self._accept = button(
+            _("S&et the value") if name else _("&Add the secret"), self.accept, role="primary"
+        )
+        self.add_answers(self._accept, button(_("&Cancel"), self.reject), self._accept)
         self._check()
         (self._value if name else self._name).setFocus()
 
@@ -256,7 +267,7 @@ class SecretValueDialog(Asking):
     @property
     def value(self) -> Secret:
         """The secret's value."""
-        return Secret(self._value.text())
+        return conceal(Secret(self._value.text()))
 
     @property
     def keep(self) -> bool:

@@ -17,7 +17,7 @@ from app import rules
 from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
 from app.i18n import _
 from app.request import DeployRequest, Target
-from app.windows_rules import needs_password
+from app.windows_rules import ACCOUNT_PASSWORD
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
 from ui.task import Task, TaskState
@@ -76,7 +76,6 @@ class Draft(QObject):
         self.connecting = self._task(self._connected)
         self.planning = self._task(self._planned)
         self.secrets_reading = self._task(self._secrets_read)
-        self.account_reading = self._task(self._account_read)
         self.keeping = self._task(self._tell)
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
@@ -180,12 +179,9 @@ class Draft(QObject):
 
     @property
     def secrets(self) -> Mapping[str, Secret]:
-        """Values of the program's secrets, given in this session or found in the keyring."""
-        return {
-            name: self._secrets[name]
-            for name in self.request.deploy.secrets
-            if name in self._secrets
-        }
+        """Values of the service's secrets, given in this session or found in the keyring."""
+        names = rules.secret_names(self.request)
+        return {name: self._secrets[name] for name in names if name in self._secrets}
 
     @property
     def platform(self) -> str:
@@ -235,6 +231,8 @@ class Draft(QObject):
         former, self.request = self.request, request
         if former.targets[:1] != request.targets[:1]:
             self._disconnect()
+        if former.deploy.windows.account != request.deploy.windows.account:
+            self._secrets.pop(ACCOUNT_PASSWORD, None)
         self._plan_wanted = False
         self._drop_dependents()
         self._settling.start()
@@ -292,16 +290,6 @@ class Draft(QObject):
         if given is not None or not (self.request.deploy.docker.registry and account):
             return lambda: given
         return lambda: store.get_secret(service, account)
-
-    def set_account_password(self, value: Secret, *, keep: bool) -> None:
-        """Take the password of the Windows service's account; ``keep`` as for a secret."""
-        self._take_password(account_entry(self.request), value, keep=keep)
-        self.planning.drop()
-
-    @property
-    def account_password(self) -> Secret | None:
-        """The password of the Windows service's account, given or found in the keyring."""
-        return self._passwords_given.get(account_entry(self.request))
 
     def _take_password(self, entry: Entry, value: Secret, *, keep: bool) -> None:
         self._passwords_given[entry] = value
@@ -398,10 +386,16 @@ class Draft(QObject):
         self._go_on()
 
     def remember_answers(self) -> None:
-        """Keep the answers for the next time this project is opened."""
+        """Keep the answers for the next time this project is opened, without passwords."""
         from app.profile import dumps
+        from app.transport.output import without_url_passwords
 
-        self.settings.remember_project(self.request.project.path, dumps(self.request))
+        build = self.request.build
+        env = {
+            name: text for name, text in build.env.items() if text == without_url_passwords(text)
+        }
+        kept = replace(self.request, build=replace(build, env=env))
+        self.settings.remember_project(kept.project.path, dumps(kept))
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built.
@@ -435,9 +429,8 @@ class Draft(QObject):
         self.connecting.expect(
             (request.targets[:1], request.name, request.deploy.root, request.deploy.kind)
         )
-        missing = tuple(name for name in request.deploy.secrets if name not in self._secrets)
+        missing = tuple(name for name in rules.secret_names(request) if name not in self._secrets)
         self.secrets_reading.expect((request.name, missing))
-        self.account_reading.expect(account_entry(request))
         self.planning.drop()
 
     def _drop_package(self) -> None:
@@ -470,8 +463,6 @@ class Draft(QObject):
             self.test_connection()
         if self._idle(self.secrets_reading):
             self._read_secrets()
-        if self._idle(self.account_reading) and self._account_unknown():
-            self._read_account()
         if self._plan_wanted and self._idle(self.planning):
             self._plan()
 
@@ -495,30 +486,12 @@ class Draft(QObject):
     def _read_secrets(self) -> None:
         from ui import jobs
 
-        names = tuple(n for n in self.request.deploy.secrets if n not in self._secrets)
+        names = tuple(n for n in rules.secret_names(self.request) if n not in self._secrets)
         store, service = self.passwords, self.request.name
         if names and service:
             self.secrets_reading.start(
                 lambda _emit, _cancel: jobs.read_secrets(store, service, names)
             )
-
-    def _account_unknown(self) -> bool:
-        """Return whether the account of a Windows service has a password that is not known yet."""
-        deploy = self.request.deploy
-        return (
-            deploy.kind == "windows-service"
-            and deploy.windows.settings != "keep"
-            and needs_password(deploy.windows.account)
-            and self.account_password is None
-        )
-
-    def _read_account(self) -> None:
-        from ui import jobs
-
-        (service, account), store = account_entry(self.request), self.passwords
-        self.account_reading.start(
-            lambda _emit, _cancel: jobs.read_secrets(store, service, (account,))
-        )
 
     def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
@@ -615,13 +588,6 @@ class Draft(QObject):
             self._secrets = self.secrets_reading.result | self._secrets
         self._tell()
 
-    def _account_read(self) -> None:
-        if self.account_reading.state is TaskState.DONE and self.account_reading.result:
-            self._passwords_given[account_entry(self.request)] = self.account_reading.result[
-                self.request.deploy.windows.account
-            ]
-        self._tell()
-
     def _unlocked(self) -> None:
         if self.unlocking.state is TaskState.DONE:
             self.look_again()
@@ -664,44 +630,36 @@ class Draft(QObject):
         return (*((Problem("build", error.title, error.hint),) if error else ()), *doubts)
 
     def _secret_problems(self) -> tuple[Problem, ...]:
-        return tuple(
-            Problem(
-                "deploy.secrets",
-                _("{name} has no value yet.").format(name=name),
-                _("Choose Set value… and enter it."),
+        missing = [n for n in rules.secret_names(self.request) if n not in self._secrets]
+        return tuple(map(self._no_value, missing))
+
+    def _no_value(self, name: str) -> Problem:
+        if name == ACCOUNT_PASSWORD:
+            account = self.request.deploy.windows.account
+            return Problem(
+                "deploy.windows.account",
+                _("The password of {account} is missing.").format(account=account),
+                _("Choose Set password… and enter it."),
             )
-            for name in self.request.deploy.secrets
-            if name not in self._secrets
+        return Problem(
+            "deploy.secrets",
+            _("{name} has no value yet.").format(name=name),
+            _("Choose Set value… and enter it."),
         )
 
     def _windows_problems(self) -> tuple[Problem, ...]:
-        if self.request.deploy.kind != "windows-service":
+        main, deploy = self.main, self.request.deploy
+        native = deploy.kind == "windows-service" and deploy.windows.host == "native"
+        if main is None or main.windows_service or not native:
             return ()
-        main, windows = self.main, self.request.deploy.windows
-        found = []
-        if main is not None and windows.host == "native" and not main.windows_service:
-            found.append(
-                Problem(
-                    "deploy.windows.host",
-                    _(
-                        "{name} is no service by itself: its start would fail with error 1053."
-                    ).format(name=main.name),
-                    _("Let Slipway choose, or its service host run it."),
-                )
-            )
-        if self._account_unknown() and not self._account_stays():
-            found.append(
-                Problem(
-                    "deploy.windows.account",
-                    _("The password of {account} is missing.").format(account=windows.account),
-                    _("Choose Set password… and enter it."),
-                )
-            )
-        return tuple(found)
-
-    def _account_stays(self) -> bool:
-        """Return whether the service runs under this account already: Windows has its password."""
-        return False
+        words = _("{name} is no service by itself: its start would fail with error 1053.")
+        return (
+            Problem(
+                "deploy.windows.host",
+                words.format(name=main.name),
+                _("Let Slipway choose, or its service host run it."),
+            ),
+        )
 
     def _server_problems(self) -> tuple[Problem, ...]:
         if self.target is None or not self.target.address or self.facts:
@@ -746,11 +704,6 @@ def registry_entry(request: DeployRequest) -> Entry:
     """Return where the keyring holds the password for the registry."""
     docker = request.deploy.docker
     return f"registry/{docker.registry}", docker.registry_user
-
-
-def account_entry(request: DeployRequest) -> Entry:
-    """Return where the keyring holds the password of the Windows service's account."""
-    return f"account/{request.name}", request.deploy.windows.account
 
 
 def _elsewhere(problem: Problem) -> Problem:

@@ -1,11 +1,14 @@
-"""What a user passes on about a run that ended."""
+"""What a user passes on about a failure: secrets never stand in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app.errors import SlipwayError
 from app.i18n import _
+from app.transport import Secret
+from app.transport.output import Mask
 from ui.crash import environment_text
 from ui.widgets.outcome import outcome_text
 
@@ -14,9 +17,30 @@ if TYPE_CHECKING:
 
 LAST_LINES = 400
 
+_typed: set[Secret] = set()
+
+
+def conceal(secret: Secret) -> Secret:
+    """Keep what was typed in this session out of every report from now on; returns it."""
+    _typed.add(secret)
+    return secret
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without what was typed as a secret, and without passwords in addresses.
+
+    The engine masks its own words; this is for what came another way.
+    """
+    return Mask(_typed)(text)
+
+
+def error_report(error: SlipwayError) -> str:
+    """Return what happened, why, what to do, and what Slipway runs on."""
+    return without_secrets(f"{error}\n\n{environment_text()}\n")
+
 
 def run_report(run: Run, lines: Sequence[str]) -> str:
-    """Return how a run ended and the end of its log; secrets were masked by the engine."""
+    """Return how a run ended and the end of its log."""
     parts = [run.task.title, outcome_text(run.outcome)]
     if run.error is not None:
         parts += ["", str(run.error)]
@@ -24,4 +48,4 @@ def run_report(run: Run, lines: Sequence[str]) -> str:
     parts += ["", environment_text(), ""]
     if left_out > 0:
         parts.append(_("… {count} lines before").format(count=left_out))
-    return "\n".join([*parts, *lines[-LAST_LINES:]]) + "\n"
+    return without_secrets("\n".join([*parts, *lines[-LAST_LINES:]]) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -233,7 +233,7 @@ def plan_task(
     history: History,
     *,
     version: str = "",
-    secrets: dict[str, Secret] | None = None,
+    secrets: Mapping[str, Secret] | None = None,
     registry_password: Callable[[], Secret | None] = lambda: None,
 ) -> Task:
     """Return the task that carries out a plan."""

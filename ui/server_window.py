@@ -5,17 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QFrame,
     QHBoxLayout,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -27,18 +22,19 @@ from app.errors import AuthError, ConnectionLost, SlipwayError, UntrustedHost
 from app.events import Emit, Stream
 from app.history import History
 from app.host import HostFacts
-from app.i18n import _, ngettext
-from app.plan import kind_of, make_rollback_plan
+from app.i18n import _
+from app.plan import Plan, make_rollback_plan
 from app.releases import Release, break_lock
 from app.request import DeployRequest
-from app.service import Action, Status, state_words
-from app.transport import CancelToken, Transport
+from app.service import Action, Status
+from app.transport import CancelToken, Secret, Transport
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
-from ui.jobs import Found, Visit
+from ui.jobs import Found, Visit, read_secrets
+from ui.release_page import ReleasePage
 from ui.run import Access, plan_task
 from ui.run_dialog import RunDialog
+from ui.server_words import look_of, status_words
 from ui.settings import Settings
-from ui.widgets.amounts import age_text
 from ui.widgets.basics import Icon, Notice, Spinner, button, label
 from ui.widgets.log_view import LogView
 from ui.widgets.question import ask, tell_error
@@ -46,6 +42,7 @@ from ui.worker import Worker
 
 LOOK_EVERY = 5000  # milliseconds
 FIRST_LINES = 500
+STOPPABLE = ("running", "restarting", "paused", "start-pending", "continue-pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,8 @@ class ServerWindow(QWidget):
         self._acting = False
         self._waiting: Callable[[Emit, CancelToken], Seen] | None = None
         self._following: Worker | None = None
+        self._reading: Worker | None = None
+        self._way_back: tuple[Plan, Release] | None = None
         self._followed = ""  # when what is followed was started
         self._dialog: RunDialog | None = None
         self._untrusted: UntrustedHost | None = None
@@ -103,7 +102,16 @@ class ServerWindow(QWidget):
         self.log = LogView(_("Log of the service"))
         self.log.suggest_name(f"{request.name}.log")
         tabs.addTab(_padded(self.log), _("&Log"))
-        tabs.addTab(_padded(self._release_page()), _("R&eleases"))
+        self.events = LogView(_("Windows event log"))
+        self.events.suggest_name(f"{request.name}-events.log")
+        if request.deploy.kind == "windows-service":
+            tabs.addTab(_padded(self.events), _("E&vents"))
+        self.release_page = ReleasePage(request)
+        self.release_page.wanted.connect(self._preview)
+        self.releases = self.release_page.table
+        self.roll_back_button = self.release_page.roll_back_button
+        tabs.addTab(self.release_page, _("R&eleases"))
+        tabs.currentChanged.connect(self._tab_changed)
         body.addWidget(tabs, 1)
         outer.addLayout(body, 1)
         self.tabs = tabs
@@ -139,38 +147,6 @@ class ServerWindow(QWidget):
         for each in (self.start_button, self.restart_button, self.stop_button):
             row.addWidget(each)
         return head
-
-    def _release_page(self) -> QWidget:
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(10)
-        self.releases = QTableWidget(0, 5)
-        self.releases.setAccessibleName(_("Releases"))
-        self.releases.setHorizontalHeaderLabels(
-            [_("Release"), _("Version"), _("State"), _("Made"), _("By")]
-        )
-        self.releases.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.releases.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.releases.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.releases.setShowGrid(False)
-        self.releases.setTabKeyNavigation(False)
-        self.releases.verticalHeader().hide()
-        header = self.releases.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for column in range(5):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self.releases.itemSelectionChanged.connect(self._refresh_buttons)
-        layout.addWidget(self.releases, 1)
-        row = QHBoxLayout()
-        self._release_words = label(role="muted")
-        row.addWidget(self._release_words, 1)
-        self.roll_back_button = button(_("Roll &back to this…"), self._preview, "rollback")
-        row.addWidget(self.roll_back_button)
-        layout.addLayout(row)
-        return page
 
     # Looking
 
@@ -224,6 +200,7 @@ class ServerWindow(QWidget):
             self._follow(seen.found)
         self._timer.start()
         self._refresh()
+        self._read_events()
 
     def _tell_interrupted(self, facts: HostFacts) -> None:
         records = facts.records
@@ -340,6 +317,50 @@ class ServerWindow(QWidget):
         if self.sender() is self._following:
             self._following = None
 
+    # The event log
+
+    def show_releases(self) -> None:
+        """Bring the releases to the front."""
+        self.tabs.setCurrentWidget(self.release_page)
+
+    def _tab_changed(self) -> None:
+        self._read_events()
+
+    def _read_events(self) -> None:
+        """Read the event log while it is looked at; it has no way to be followed."""
+        seen = self._seen
+        if seen is None or not self.events.isVisible() or self._reading is not None:
+            return
+        transport, request = seen.found.transport, self.request
+
+        def job(_emit: Emit, _cancel: CancelToken) -> list[str]:
+            own = transport.another()
+            try:
+                return service.read_events(own, request)
+            finally:
+                own.close()
+
+        worker = Worker(job, self)
+        self._reading = worker
+        worker.succeeded.connect(self._events_read)
+        worker.failed.connect(self._events_failed)
+        worker.ended.connect(self._reading_ended)
+        worker.ended.connect(worker.deleteLater)
+        worker.start()
+
+    def _events_read(self, lines: list[str]) -> None:
+        words = lines or [_("The event log says nothing of this service.")]
+        if self.events.all_lines != words:
+            self.events.clear()
+            self.events.add([("stdout", text) for text in words])
+
+    def _events_failed(self, error: SlipwayError) -> None:
+        self.events.clear()
+        self.events.add([("note", text) for text in str(error).splitlines()])
+
+    def _reading_ended(self) -> None:
+        self._reading = None
+
     # Acting
 
     def _start(self) -> None:
@@ -396,25 +417,55 @@ class ServerWindow(QWidget):
 
         self._act(job)
 
-    @property
-    def _chosen(self) -> Release | None:
-        row = self.releases.currentRow()
-        if self._seen is None or not self.releases.selectionModel().hasSelection():
-            return None
-        releases = _newest_first(self._seen.found.facts)
-        return releases[row] if 0 <= row < len(releases) else None
-
-    def _preview(self) -> None:
-        release, seen = self._chosen, self._seen
-        if release is None or seen is None:
+    def _preview(self, release: Release) -> None:
+        seen = self._seen
+        if seen is None:
             return
         try:
             plan = make_rollback_plan(self.request, seen.found.facts, release.id)
         except SlipwayError as error:
             tell_error(self, error)
             return
+        if not plan.secrets:
+            self._show_plan(plan, release, {})
+            return
+        self._way_back = (plan, release)
+        store, service = self._access.visit.passwords, plan.name
+        worker = Worker(lambda _emit, _cancel: read_secrets(store, service, plan.secrets), self)
+        worker.succeeded.connect(self._secrets_read)
+        worker.ended.connect(worker.deleteLater)
+        worker.start()
+
+    def _secrets_read(self, known: dict[str, Secret]) -> None:
+        """Ask for what the way back needs and the keyring does not hold, then show the plan."""
+        if self._way_back is None:
+            return
+        plan, release = self._way_back
+        missing = tuple(name for name in plan.secrets if name not in known)
+        if missing:
+            dialog = SecretsDialog(
+                self,
+                _("Rolling back needs a secret"),
+                _("The keyring of this computer does not hold it."),
+                tuple((name, False) for name in missing),
+                _("&Go on"),
+                remember=False,
+            )
+            answered = dialog.exec()
+            known = known | dict(zip(missing, dialog.secrets, strict=True))
+            dialog.deleteLater()
+            if not answered:
+                return
+        self._show_plan(plan, release, known)
+
+    def _show_plan(self, plan: Plan, release: Release, secrets: dict[str, Secret]) -> None:
+        seen = self._seen
+        if seen is None:
+            return
         access = Access(self._access.visit, seen.found.transport)
-        task = plan_task(plan, self.request, access, self._history, version=release.version)
+        task = plan_task(
+            plan, self.request, access, self._history, version=release.version, secrets=secrets
+        )
         self._timer.stop()
         self._dialog = RunDialog(self, plan, task, _("&Roll back"))
         self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -438,10 +489,10 @@ class ServerWindow(QWidget):
                 _("Connecting to {target}…").format(target=self._access.visit.target)
             )
         else:
-            self._state.setText(status_words(seen.status, seen.found.facts.clock))
-            icon, role = _look_of(seen.status)
+            self._state.setText(status_words(seen.status, seen.found.facts))
+            icon, role = look_of(seen.status)
             self._icon.show_icon(icon, role)
-            self._show_releases(seen.found.facts)
+            self.release_page.show_releases(seen.found.facts)
         self._refresh_buttons()
 
     def _refresh_buttons(self) -> None:
@@ -451,48 +502,9 @@ class ServerWindow(QWidget):
         there = idle and state != "missing"
         self._spinner.setVisible(self._acting or (seen is None and self._looking is not None))
         self.start_button.setEnabled(there and state != "running")
-        self.stop_button.setEnabled(there and state in ("running", "restarting", "paused"))
+        self.stop_button.setEnabled(there and state in STOPPABLE)
         self.restart_button.setEnabled(there)
-        chosen = self._chosen
-        facts = seen.found.facts if seen else None
-        self.roll_back_button.setEnabled(
-            idle and chosen is not None and facts is not None
-            and _can_serve_again(self.request, facts, chosen)
-        )  # fmt: skip
-
-    def _show_releases(self, facts: HostFacts) -> None:
-        releases = _newest_first(facts)
-        shown = [
-            (
-                release.id,
-                release.version,
-                release_words(self.request, facts, release),
-                _when(release.created),
-                release.by,
-            )
-            for release in releases
-        ]
-        if self._rows() == shown:
-            return
-        chosen = self._chosen
-        self.releases.setRowCount(len(shown))
-        for row, texts in enumerate(shown):
-            for column, text in enumerate(texts):
-                self.releases.setItem(row, column, QTableWidgetItem(text))
-            if chosen is not None and releases[row].id == chosen.id:
-                self.releases.selectRow(row)
-        count = len(shown)
-        self._release_words.setText(
-            ngettext("{count} release on the server", "{count} releases on the server", count)
-            .format(count=count)
-        )  # fmt: skip
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        table = self.releases
-        return [
-            tuple(item.text() if (item := table.item(row, column)) else "" for column in range(5))
-            for row in range(table.rowCount())
-        ]
+        self.release_page.set_idle(idle)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.busy and self._dialog is not None:
@@ -525,86 +537,6 @@ def _look(access: Access, transport: Transport | None) -> Seen:
 
 def _ask_nobody(_question: object) -> None:
     """Take a server's question and answer nothing."""
-
-
-def status_words(status: Status, clock: int) -> str:
-    """Return a service's state as one line; ``clock`` is the server's time in seconds."""
-    parts = [state_words(status.state)]
-    if status.healthy is not None:
-        parts[0] = _("Running and healthy") if status.healthy else _("Running, but not healthy")
-    if status.version:
-        parts.append(_("version {version}").format(version=status.version))
-    if status.since:
-        began = _moment(status.since)
-        if began is not None:
-            parts.append(_("since {time}").format(time=age_text(max(0.0, clock - began))))
-    if status.restarts:
-        parts.append(
-            ngettext("{count} restart", "{count} restarts", status.restarts).format(
-                count=status.restarts
-            )
-        )
-    if status.detail:
-        parts.append(status.detail)
-    return " · ".join(parts)
-
-
-def _look_of(status: Status) -> tuple[str, str]:
-    if status.state != "running":
-        return "stop", "warning"
-    return ("error", "danger") if status.healthy is False else ("success", "success")
-
-
-def _newest_first(facts: HostFacts) -> tuple[Release, ...]:
-    return tuple(sorted(facts.records.releases, key=lambda release: release.id, reverse=True))
-
-
-def _can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
-    state = facts.records.state
-    return (
-        release.id != state.current
-        and release.id not in state.bad
-        and kind_of(request).available(facts, release)
-    )
-
-
-def release_words(request: DeployRequest, facts: HostFacts, release: Release) -> str:
-    """Return what a release is on its server."""
-    state = facts.records.state
-    parts = []
-    if release.id == state.current:
-        parts.append(_("serves now"))
-    elif release.id in state.bad:
-        parts.append(_("failed"))
-    elif not kind_of(request).available(facts, release):
-        parts.append(_("its files are gone"))
-    elif release.id == state.previous:
-        parts.append(_("served before"))
-    elif release.id in state.verified:
-        parts.append(_("was healthy"))
-    if release.id in state.pinned:
-        parts.append(_("pinned"))
-    if release.adopted:
-        parts.append(_("adopted"))
-    return _(", ").join(parts)
-
-
-def _moment(text: str) -> float | None:
-    """Return an ISO 8601 time, which may have more digits than Python reads, as seconds."""
-    head, dot, rest = text.partition(".")
-    zone = rest.lstrip("0123456789") if dot else ""
-    try:
-        moment = datetime.fromisoformat(head + zone)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _when(text: str) -> str:
-    moment = _moment(text)
-    if moment is None:
-        return text
-    return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _what(error: AuthError) -> What:

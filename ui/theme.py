@@ -113,6 +113,72 @@ DARK = Colours(
 )
 
 
+# Where contrast matters more than calm: black on white, white on black, every edge drawn.
+LIGHT_CONTRAST = Colours(
+    window="#ffffff",
+    surface="#ffffff",
+    hover="#e6e6e6",
+    border="#000000",
+    control_border="#000000",
+    text="#000000",
+    muted="#000000",
+    disabled="#5a5a5a",
+    accent="#00308f",
+    accent_hover="#001f5c",
+    accent_text="#ffffff",
+    accent_soft="#ffffff",
+    danger="#8f0000",
+    danger_hover="#5c0000",
+    danger_text="#ffffff",
+    danger_soft="#ffffff",
+    warning="#5c3a00",
+    warning_soft="#ffffff",
+    success="#00490f",
+    success_soft="#ffffff",
+    focus="#00308f",
+    code="#ffffff",
+    selection="#bcd6ff",
+    sidebar="#000000",
+    sidebar_text="#ffffff",
+    sidebar_muted="#ffffff",
+    sidebar_current="#00308f",
+    sidebar_accent="#ffff54",
+)
+
+DARK_CONTRAST = Colours(
+    window="#000000",
+    surface="#000000",
+    hover="#2b2b2b",
+    border="#ffffff",
+    control_border="#ffffff",
+    text="#ffffff",
+    muted="#ffffff",
+    disabled="#a8a8a8",
+    accent="#7cd1ff",
+    accent_hover="#b8e6ff",
+    accent_text="#000000",
+    accent_soft="#000000",
+    danger="#ffa59e",
+    danger_hover="#ffc9c5",
+    danger_text="#000000",
+    danger_soft="#000000",
+    warning="#ffd75e",
+    warning_soft="#000000",
+    success="#7dff9c",
+    success_soft="#000000",
+    focus="#ffff54",
+    code="#000000",
+    selection="#0a4f8f",
+    sidebar="#000000",
+    sidebar_text="#ffffff",
+    sidebar_muted="#ffffff",
+    sidebar_current="#0a4f8f",
+    sidebar_accent="#ffff54",
+)
+
+APPEARANCES = ("system", "light", "dark", "contrast")
+
+
 @lru_cache(maxsize=256)
 def _drawing(name: str, colour: str) -> QByteArray:
     text = (RESOURCES / "icons" / f"{name}.svg").read_text(encoding="utf-8")
@@ -141,7 +207,7 @@ def pixmap(name: str, colour: str, size: int, ratio: float, gap: int = 0) -> QPi
 
 
 class Theme(QObject):
-    """The colours in force; ``changed`` is emitted when the system turns light or dark."""
+    """The colours in force; ``changed`` is emitted when they turn light, dark or contrasting."""
 
     changed = Signal()
 
@@ -149,17 +215,32 @@ class Theme(QObject):
         super().__init__(application)
         self._application = application
         self._forced: Qt.ColorScheme | None = None
+        self._contrast = False
         self._icons: weakref.WeakKeyDictionary[QAction | QAbstractButton, tuple[str, str, int]] = (
             weakref.WeakKeyDictionary()
         )
         self.colours = LIGHT
-        application.styleHints().colorSchemeChanged.connect(self._follow)
+        hints = application.styleHints()
+        hints.colorSchemeChanged.connect(self._follow)
+        if hasattr(hints, "accessibility"):  # since Qt 6.10
+            hints.accessibility().contrastPreferenceChanged.connect(self._follow)
         self._follow()
 
     @property
     def dark(self) -> bool:
         """Whether the dark colours are in force."""
-        return self.colours is DARK
+        return self.colours in (DARK, DARK_CONTRAST)
+
+    @property
+    def contrast(self) -> bool:
+        """Whether the system or the user wants high contrast."""
+        return self._contrast or system_contrast(self._application)
+
+    def choose(self, appearance: str) -> None:
+        """Use one of ``APPEARANCES``; for "contrast" light or dark is the system's."""
+        schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
+        self._contrast = appearance == "contrast"
+        self.force(schemes.get(appearance))
 
     def force(self, scheme: Qt.ColorScheme | None) -> None:
         """Use this scheme whatever the system says; None follows the system again."""
@@ -168,7 +249,8 @@ class Theme(QObject):
 
     def _follow(self) -> None:
         scheme = self._forced or self._application.styleHints().colorScheme()
-        self.colours = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
+        choices = (LIGHT_CONTRAST, DARK_CONTRAST) if self.contrast else (LIGHT, DARK)
+        self.colours = choices[scheme == Qt.ColorScheme.Dark]
         self._application.setPalette(_palette(self.colours))
         self._application.setStyleSheet(_style_sheet(self.colours, self._application.font()))
         for target, (name, role, gap) in list(self._icons.items()):
@@ -203,6 +285,14 @@ class Theme(QObject):
         """Give a button or action an icon that follows the theme."""
         self._icons[target] = (name, role, gap)
         target.setIcon(self.icon(name, role, gap))
+
+
+def system_contrast(application: QApplication) -> bool:
+    """Return whether the system asks for high contrast; Qt knows it since 6.10."""
+    hints = application.styleHints()
+    if not hasattr(hints, "accessibility"):
+        return False
+    return bool(hints.accessibility().contrastPreference() == Qt.ContrastPreference.HighContrast)
 
 
 _theme: Theme | None = None
@@ -251,7 +341,7 @@ def _style_sheet(colours: Colours, font: QFont) -> str:
     icons = (RESOURCES / "icons").as_posix()
     values = asdict(colours) | {
         "icons": icons,
-        "tone": "dark" if colours is DARK else "light",
+        "tone": "dark" if colours in (DARK, DARK_CONTRAST) else "light",
         "size_title": f"{size * 1.7:.1f}pt",
         "size_heading": f"{size * 1.15:.1f}pt",
         "size_small": f"{size * 0.92:.1f}pt",

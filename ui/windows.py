@@ -55,7 +55,7 @@ class Windows(QObject):
             if self._history is not None:
                 tell_error(self._history, error)
             return
-        self._show(request).tabs.setCurrentIndex(1)
+        self._show(request).show_releases()
 
     def _show(self, request: DeployRequest) -> ServerWindow:
         draft, target = self._draft, request.targets[0]

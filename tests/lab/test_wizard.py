@@ -568,7 +568,7 @@ def test_by_mouse_with_a_password(
     mouse.wait_for(SecretsDialog)
     mouse.enter("Password", host.password)
     mouse.press("Remember in the keyring of this computer")
-    mouse.press("OK")
+    mouse.press("Log in")
     mouse.press("Next")
     mouse.button("Deploy")
     assert "root by sudo" in mouse_found(wizard)

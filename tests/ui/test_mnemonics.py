@@ -21,7 +21,15 @@ from ui.widgets.basics import Disclosure
 # Next and Back, the menus File and View.
 RESERVED = ("Alt+N", "Alt+B", "Alt+F", "Alt+V")
 # Never to be seen at the same time.
-APART = {"St&op", "R&oll back…", "Resu&me…", "Test &connection", "Co&mpare the key…"}
+APART = {
+    "Take these settin&gs over",
+    "Lo&g in by",
+    "St&op",
+    "R&oll back…",
+    "Resu&me…",
+    "Test &connection",
+    "Co&mpare the key…",
+}
 
 
 @pytest.mark.parametrize("deploy", KINDS)

@@ -56,7 +56,7 @@ class AddressCard(Card):
             ),
         )
         browse_ca = button(_("Browse…"), self._browse_ca, "folder")
-        self._auth_field = Field("targets.auth", _("&Log in by"), self.auth)
+        self._auth_field = Field("targets.auth", _("Lo&g in by"), self.auth)
         self._scheme_field = Field("targets.scheme", _("Encr&yption"), self.scheme)
         self._ca_field = Field(
             "targets.ca",

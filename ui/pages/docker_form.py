@@ -181,6 +181,7 @@ class DockerForm(KindForm):
             ),
             _("It is used on this computer to push the image, and nowhere else."),
             ((_("&Password"), False),),
+            _("&Set password"),
             remember=True,
         )
         if dialog.exec():

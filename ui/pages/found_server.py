@@ -13,6 +13,7 @@ from app.errors import Problem
 from app.i18n import _, ngettext
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
+from ui.pages.existing_service import ExistingService, foreign_service
 from ui.pages.facts import Fact, FactList
 from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, button
@@ -71,6 +72,8 @@ class FoundServer(QWidget):
         self._taken = Notice()
         self._adopt.body.addWidget(self._taken)
         column.addWidget(self._adopt)
+        self.existing = ExistingService(draft)
+        column.addWidget(self.existing)
 
     def refresh(self) -> None:
         """Show what the draft knows of the server."""
@@ -92,6 +95,7 @@ class FoundServer(QWidget):
         self._adopt.setVisible(foreign is not None)
         if foreign is not None:
             self._adopt_facts.show_facts(container_facts(foreign))
+        self.existing.show_service(foreign_service(facts))
 
     def _show_lock(self, records: Records) -> None:
         lock, failed = records.lock, self._draft.unlocking.error
@@ -170,7 +174,7 @@ def server_facts(facts: HostFacts) -> list[Fact]:
     """Return what a server is, in words."""
     found: list[Fact] = [
         (_("System"), f"{facts.os_name} ({facts.platform})", facts.hostname),
-        (_("Account"), facts.target.user or facts.user, _("root by sudo") if facts.sudo else ""),
+        (_("Account"), facts.target.user or facts.user, rights_words(facts)),
     ]
     if facts.docker is not None and not facts.docker.problem:
         words = [facts.docker.version]
@@ -179,11 +183,22 @@ def server_facts(facts: HostFacts) -> list[Fact]:
         if facts.docker.cli.sudo:
             words.append(_("by sudo"))
         found.append((_("Docker"), _(", ").join(words), facts.docker.cli.path))
+    if facts.windows is not None and facts.windows.nssm:
+        found.append((_("NSSM"), facts.windows.nssm[0], ""))
     if facts.disk_free:
         found.append((_("Free space"), size_text(facts.disk_free), facts.root))
     found.append((_("Runs now"), running_words(facts), ""))
     found.append((_("Releases"), releases_words(facts.records), ""))
     return found
+
+
+def rights_words(facts: HostFacts) -> str:
+    """Return what the account may do there, where that needs a word."""
+    if facts.windows is not None:
+        if facts.windows.elevated:
+            return _("with an administrator's rights")
+        return _("without an administrator's rights")
+    return _("root by sudo") if facts.sudo else ""
 
 
 def running_words(facts: HostFacts) -> str:
@@ -196,6 +211,11 @@ def running_words(facts: HostFacts) -> str:
             name=container.name,
             status=state_words(container.status).lower(),
             image=container.image,
+        )
+    service = facts.windows.service if facts.windows else None
+    if service is not None:
+        return _("service {name}, {state}, runs {program}").format(
+            name=service.name, state=state_words(service.state).lower(), program=service.program
         )
     process = facts.process
     if process is not None and process.state != "missing":

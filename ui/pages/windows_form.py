@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.i18n import _
-from app.windows_rules import BUILT_IN_ACCOUNTS, needs_password
+from app.windows_rules import ACCOUNT_PASSWORD, BUILT_IN_ACCOUNTS, needs_password
 from ui.dialogs import SecretsDialog
 from ui.pages.answers import (
     ChoiceAnswer,
@@ -223,7 +223,7 @@ class WindowsForm(KindForm):
         self._grant.setVisible(by_password)
         self._account.explain(
             account_words(
-                windows.account, request.name, known=self.draft.account_password is not None
+                windows.account, request.name, known=ACCOUNT_PASSWORD in self.draft.secrets
             )
         )
 
@@ -244,8 +244,9 @@ class WindowsForm(KindForm):
                 "stands in slipway.toml, in logs or in a command."
             ),
             ((_("&Password"), False),),
+            _("&Set password"),
             remember=True,
         )
         if dialog.exec():
-            self.draft.set_account_password(dialog.secrets[0], keep=dialog.remember)
+            self.draft.set_secret(ACCOUNT_PASSWORD, dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()

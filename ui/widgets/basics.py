@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -178,7 +178,7 @@ class Notice(QFrame):
 
     def __init__(self, tone: Tone = "info", title: str = "", text: str = "") -> None:
         super().__init__()
-        layout = QHBoxLayout(self)
+        layout = self._row = QHBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 12)
         layout.setSpacing(12)
         self._icon = Icon("info", "accent")
@@ -193,6 +193,8 @@ class Notice(QFrame):
         self.buttons.setSpacing(8)
         column.addLayout(self.buttons)
         layout.addLayout(column, 1)
+        self._error: SlipwayError | None = None
+        self._copy: QToolButton | None = None
         self.say(tone, title, text)
 
     @property
@@ -202,6 +204,9 @@ class Notice(QFrame):
 
     def say(self, tone: Tone, title: str, text: str = "") -> None:
         """Say something else; without title and text the box disappears."""
+        self._error = None
+        if self._copy is not None:
+            self._copy.hide()
         set_role(self, tone)
         names = {"info": "info", "warning": "warning", "error": "error", "success": "success"}
         self._icon.show_icon(names[tone], TONE_COLOURS[tone])
@@ -216,10 +221,20 @@ class Notice(QFrame):
             self.setVisible(wanted)
 
     def say_error(self, error: SlipwayError) -> None:
-        """Say what happened, why, and what to do next."""
-        self.say(
-            "error", error.title, "\n".join(part for part in (error.detail, error.hint) if part)
-        )
+        """Say what happened, why, and what to do next; a button copies it as a report."""
+        words = "\n".join(part for part in (error.detail, error.hint) if part)
+        self.say("error", error.title, words)
+        self._error = error
+        if self._copy is None:
+            self._copy = tool_button(_("Copy report"), "copy", self._copy_report)
+            self._row.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignTop)
+        self._copy.show()
+
+    def _copy_report(self) -> None:
+        from ui.report import error_report
+
+        if self._error is not None:
+            QGuiApplication.clipboard().setText(error_report(self._error))
 
     def clear(self) -> None:
         """Disappear."""
