@@ -105,7 +105,7 @@ class Module:
             raise ValueError(f"{place}: the title of this {kind} can't be read from the code")
 
     def _ways_here(self, call: ast.AST, given: Given, deep: int) -> Iterator[Given]:
-        """Yield what the parameters of the surrounding function stand for, for each of its calls."""
+        """Yield what the surrounding function's parameters stand for, for each of its calls."""
         owner = self._owners.get(call)
         used = {
             node.id
