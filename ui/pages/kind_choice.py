@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.i18n import _
 from app.request import KINDS
 from ui.draft import Draft
 from ui.targets import fitting
 from ui.theme import set_role
-from ui.widgets.basics import Icon, label
+from ui.widgets.basics import Icon, check_radio, label
 
 ICONS = {"docker": "docker", "windows-service": "windows", "process": "computer"}
 
@@ -51,25 +60,48 @@ class KindChoice(QWidget):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(14)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(14)
+        self._columns = 0
         self._group = QButtonGroup(self)
         self._cards: dict[str, ChoiceCard] = {}
         words = kind_words()
         for kind in KINDS:
             card = ChoiceCard(ICONS[kind], *words[kind])
             self._group.addButton(card.radio)
-            row.addWidget(card, 1)
             self._cards[kind] = card
+        self._arrange(len(self._cards))
         self._group.buttonToggled.connect(self._chosen)
+
+    def _arrange(self, columns: int) -> None:
+        """Put the cards into so many columns."""
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for number, card in enumerate(self._cards.values()):
+            self._grid.addWidget(card, number // columns, number % columns)
+            self._grid.setColumnStretch(number, 1 if number < columns else 0)
+
+    def _widths(self) -> list[int]:
+        return [card.minimumSizeHint().width() for card in self._cards.values()]
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(max(self._widths()), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        count = len(self._cards)
+        beside = sum(self._widths()) + (count - 1) * self._grid.spacing()
+        self._arrange(count if self.width() >= beside else 1)
 
     def refresh(self) -> None:
         """Show the kind that is chosen."""
-        self._group.blockSignals(True)
-        for kind, card in self._cards.items():
-            card.set_chosen(kind == self._draft.request.deploy.kind)
-        self._group.blockSignals(False)
+        chosen = self._cards.get(self._draft.request.deploy.kind)
+        if chosen is not None:
+            check_radio(chosen.radio)
+        for card in self._cards.values():
+            card.show_chosen()
 
     def _chosen(self, _button: QRadioButton, checked: bool) -> None:
         if not checked:
@@ -104,11 +136,11 @@ class ChoiceCard(QFrame):
         column.addLayout(head)
         column.addWidget(label(words, "small"))
         column.addStretch(1)
-        self.set_chosen(False)
+        self.show_chosen()
 
-    def set_chosen(self, chosen: bool) -> None:
+    def show_chosen(self) -> None:
         """Show whether it is the chosen one."""
-        self.radio.setChecked(chosen)
+        chosen = self.radio.isChecked()
         set_role(self, "info" if chosen else "card")
         self._icon.show_icon(self._icon_name, "accent" if chosen else "muted")
 

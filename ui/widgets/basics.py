@@ -8,6 +8,7 @@ from typing import Literal
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -91,6 +92,18 @@ def put_in_tab_order(mark: QWidget, controls: Iterable[QWidget]) -> None:
     for control in controls:
         QWidget.setTabOrder(previous, control)
         previous = control
+
+
+def check_radio(chosen: QAbstractButton) -> None:
+    """Choose a radio button without a signal; Tab comes to the chosen one of its group."""
+    group = chosen.group()
+    group.blockSignals(True)
+    chosen.setChecked(True)
+    for each in group.buttons():  # Qt does so only when the user chooses
+        each.setFocusPolicy(
+            Qt.FocusPolicy.StrongFocus if each is chosen else Qt.FocusPolicy.ClickFocus
+        )
+    group.blockSignals(False)
 
 
 def line() -> QFrame:
