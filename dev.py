@@ -41,6 +41,14 @@ QT_LIBRARIES = {
 }
 # What tests call besides Python and Go, and the Debian package that has it.
 TEST_PROGRAMS = {"git": "git", "ps": "procps", "ssh": "openssh-client"}
+# What the packaged application is tried out with: a display, and a keyring.
+PACKAGE_TEST_PROGRAMS = {
+    "Xvfb": "xvfb",
+    "dbus-run-session": "dbus",
+    "gnome-keyring-daemon": "gnome-keyring",
+}
+# What the packaged application is made of.
+PACKAGED = ("app", "ui", "resources", "build_installer.spec", "pyproject.toml", "requirements")
 FONTS = {
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
     "/usr/share/fonts/opentype/noto": "fonts-noto-cjk",
@@ -52,7 +60,7 @@ def main() -> int:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Slipway needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     arguments, rest = _parser().parse_known_args()
-    if rest and arguments.command in {"lint", "lab", "lock", "texts"}:
+    if rest and arguments.command in {"lint", "lab", "lock", "texts", "docs"}:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     os.chdir(ROOT)
     # What is printed here comes before what the programs that are started print.
@@ -80,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     test_command.add_argument(
         "--lab", action="store_true", help="also those against real servers (starts the lab)"
     )
+    test_command.add_argument(
+        "--package", action="store_true", help="also those of the packaged application (makes it)"
+    )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
     lab_command = add("lab", lab, "Start or remove real servers on this machine (Linux, root).")
@@ -87,11 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     bench_command = add("bench", bench, "Run the measurements of tests/bench, or those named.")
     bench_command.add_argument("name", nargs="*", help="like build for tests/bench/bench_build.py")
     add("texts", texts, "Bring the translations up to date; lists what is not translated.")
+    add("docs", docs, "Make anew what the documentation takes from the code.")
     add("lock", lock, "Pin the newest dependencies, with hashes, in requirements/.")
     if (ROOT / "tests" / "shots.py").exists():
         add("shots", shots, "Make the screenshots in docs/images from the real program.")
-    if (ROOT / "build_installer.spec").exists():
-        add("package", package, "Make an application that needs no Python.")
+    add("package", package, "Make an application that needs no Python, in dist/.")
     return parser
 
 
@@ -115,8 +126,11 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     install_go()
     install_qt_libraries()
     if sys.platform == "linux":
-        missing = [name for tool, name in TEST_PROGRAMS.items() if not shutil.which(tool)]
+        programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if arguments.package else {})
+        missing = [name for tool, name in programs.items() if not shutil.which(tool)]
         install_packages(missing, "The tests need")
+    if arguments.package and not is_packaged() and package(arguments, []):
+        return 1
     if with_lab:
         _lab().up()
     code = checks(fix=False)
@@ -125,7 +139,8 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
         return code
     # The lab has hosts for two workers.
     workers = [] if "-n" in rest else ["-n", "auto", *(["--maxprocesses=2"] if with_lab else [])]
-    options = [*workers, *(["--lab"] if with_lab else []), *rest]
+    suites = [*(["--lab"] if with_lab else []), *(["--package"] if arguments.package else [])]
+    options = [*workers, *suites, *rest]
     return run(PYTHON, "-m", "pytest", "-q", *options)
 
 
@@ -196,11 +211,58 @@ def texts(arguments: argparse.Namespace, rest: list[str]) -> int:
     return run(PYTHON, "-m", "tests.texts", PYTHONPATH=str(ROOT))
 
 
-def package(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Make the application with PyInstaller."""
+def docs(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Make the generated parts of the documentation anew."""
     install("dev")
+    return run(PYTHON, "-m", "tests.docs", PYTHONPATH=str(ROOT))
+
+
+def package(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Make the application with PyInstaller: the folder dist/slipway, and what is given away."""
+    install("dev")
+    install_go()
     install_qt_libraries()
-    return run(PYTHON, "-m", "PyInstaller", "--noconfirm", "build_installer.spec", *rest)
+    if sys.platform == "linux":
+        install_packages(_missing_for_packaging(), "Packaging needs")
+    stamp = ROOT / "dist" / "made-from"
+    stamp.unlink(missing_ok=True)
+    made_from = digest_of_sources()
+    command = ("-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "build_installer.spec")
+    code = run(PYTHON, *command, *rest)
+    if code == 0:
+        stamp.write_text(made_from)
+        for archive in sorted(stamp.parent.glob("slipway-*.sha256")):
+            print(f"dist/{archive.stem}")
+    return code
+
+
+def _missing_for_packaging() -> list[str]:
+    """Return the Debian packages for PyInstaller; Debian's own Python lacks its shared library."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    missing = [] if shutil.which("objcopy") else ["binutils"]
+    if sys.base_prefix == "/usr" and not _loads(f"libpython{version}.so.1.0"):
+        missing.append(f"libpython{version}")
+    return missing
+
+
+def is_packaged() -> bool:
+    """Return whether dist/ holds the application made from the sources as they are now."""
+    stamp = ROOT / "dist" / "made-from"
+    return stamp.exists() and stamp.read_text() == digest_of_sources()
+
+
+def digest_of_sources() -> str:
+    """Return a digest of all that the packaged application is made of."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(path for name in PACKAGED for path in _files(ROOT / name)):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    return [path for path in place.rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
 
 def lock(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -8,6 +8,9 @@ from collections.abc import MutableMapping
 
 # what the packaged application starts itself with, to see whether its Qt can be loaded
 QT_VERB = "load-qt"
+# what PyInstaller sets, and what it puts its own folder before
+OWN_NAMES = ("_PYI_", "_MEIPASS", "QT_PLUGIN_PATH", "QML2_IMPORT_PATH")
+PATHS = {"PATH", "DYLD_LIBRARY_PATH"}
 
 
 def is_packaged() -> bool:
@@ -18,12 +21,17 @@ def is_packaged() -> bool:
 def leave_packaging(environment: MutableMapping[str, str] | None = None) -> None:
     """Make what is started from now on see the user's environment, not the package's.
 
-    Else go, git and the user's services would load the package's libraries, and a Slipway that
-    is started by this one would take itself for a part of it. This process has what it needs.
+    Else go, git, the user's services and desktop would load the package's libraries, and a Slipway
+    that is started by this one would take itself for a part of it. This process needs none of it
+    any more: it finds its libraries by where they lie.
     """
     names = os.environ if environment is None else environment
-    for name in [name for name in names if name.startswith(("_PYI_", "_MEIPASS"))]:
+    for name in [name for name in names if name.startswith(OWN_NAMES)]:
         del names[name]
     names.pop("LD_LIBRARY_PATH", None)
     if "LD_LIBRARY_PATH_ORIG" in names:
         names["LD_LIBRARY_PATH"] = names.pop("LD_LIBRARY_PATH_ORIG")
+    inside = getattr(sys, "_MEIPASS", "")
+    for name in PATHS & names.keys():
+        parts = names[name].split(os.pathsep)
+        names[name] = os.pathsep.join(part for part in parts if part != inside)

@@ -21,6 +21,14 @@ from app import i18n
 from tests.memory_keyring import MemoryKeyring
 
 LAB_FOLDER = Path(__file__).parent / "lab"
+# What needs more than this computer as it is: an option of pytest switches it on, and a line says
+# what was left out without it.
+SUITES = {
+    "lab": "THE LAB IS OFF: {count} tests against real servers were not run"
+    " (python3 dev.py test --lab)",
+    "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
+    " (python3 dev.py test --package)",
+}
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 # A test for another system says so with one of these; any other reason hides a hole.
@@ -33,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         default=os.environ.get("SLIPWAY_LAB") == "1",
         help="run the tests of tests/lab too (the lab must be up); also SLIPWAY_LAB=1",
+    )
+    parser.addoption(
+        "--package",
+        action="store_true",
+        help="run the tests of tests/package too (python3 dev.py package has made dist/slipway)",
     )
 
 
@@ -113,15 +126,17 @@ def memory_keyring() -> MemoryKeyring:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the lab's tests, and leave them out while the lab is off."""
-    lab = [item for item in items if item.path.is_relative_to(LAB_FOLDER)]
-    for item in lab:
-        item.add_marker(pytest.mark.lab)
-    if lab and not config.getoption("lab"):
-        items[:] = [item for item in items if item not in set(lab)]
-        config.hook.pytest_deselected(items=lab)
-        watch = config.pluginmanager.get_plugin("slipway-skip-watch")
-        watch.left_out = len(lab)
+    """Mark the tests of each suite, and leave them out while it is off."""
+    watch = config.pluginmanager.get_plugin("slipway-skip-watch")
+    for name in SUITES:
+        folder = Path(__file__).parent / name
+        suite = [item for item in items if item.path.is_relative_to(folder)]
+        for item in suite:
+            item.add_marker(name)
+        if suite and not config.getoption(name):
+            items[:] = [item for item in items if item not in set(suite)]
+            config.hook.pytest_deselected(items=suite)
+            watch.left_out[name] = len(suite)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -145,8 +160,9 @@ class SkipWatch:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.strict = bool(config.getoption("lab")) or os.environ.get("CI") == "true"
-        self.left_out = 0
+        wanted = any(config.getoption(name) for name in SUITES)
+        self.strict = wanted or os.environ.get("CI") == "true"
+        self.left_out: dict[str, int] = {}
         self.skipped: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -167,13 +183,13 @@ class SkipWatch:
     def pytest_testnodedown(self, node: object, error: object) -> None:
         """Take over what a worker of pytest-xdist counted."""
         output = getattr(node, "workeroutput", {})
-        self.left_out = max(self.left_out, output.get("lab_left_out", 0))
+        self.left_out |= output.get("left_out", {})
         self.skipped |= dict.fromkeys(output.get("skipped", ()))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
-            output["lab_left_out"] = self.left_out
+            output["left_out"] = self.left_out
             output["skipped"] = list(self.skipped)
         elif self.skipped and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -181,9 +197,5 @@ class SkipWatch:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for name in self.skipped:
             terminalreporter.write_line(f"SKIPPED, BUT MUST RUN HERE: {name}", red=True)
-        if self.left_out:
-            terminalreporter.write_line(
-                f"THE LAB IS OFF: {self.left_out} tests against real servers were not run"
-                " (python3 dev.py test --lab)",
-                yellow=True,
-            )
+        for suite, count in self.left_out.items():
+            terminalreporter.write_line(SUITES[suite].format(count=count), yellow=True)

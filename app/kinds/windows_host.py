@@ -27,24 +27,6 @@ def choose_host(windows: WindowsOptions, *, speaks: bool) -> Host:
     return windows.host
 
 
-def explain_host(windows: WindowsOptions, *, speaks: bool) -> str:
-    """Return in a sentence which host will be used and why."""
-    if windows.host == "nssm":
-        return _("NSSM runs the program, as you chose.")
-    if speaks and windows.host != "wrapped":
-        return _(
-            "The program itself talks to the Windows service manager, so Windows runs it directly."
-        )
-    if speaks:
-        return _(
-            "Slipway's service host runs the program, though it could talk to Windows by itself."
-        )
-    return _(
-        "The program does not talk to the Windows service manager, so Slipway's service host "
-        "runs it."
-    )
-
-
 def keeps_settings(windows: WindowsOptions, facts: HostFacts) -> bool:
     """Return whether only the program is replaced, and the service's own settings stay."""
     service = facts.windows.service if facts.windows else None

@@ -99,7 +99,7 @@ def test_chinese_uses_its_own_punctuation() -> None:
     chinese, latin = "[\u4e00-\u9fff]", "[A-Za-z0-9{}]"
     wrong = [
         rf"{chinese}[,;?!(]|[,;?!)]{chinese}|{chinese}[.:](\s|$)",  # as in English
-        r"\s[，。：；？！、）]|[，。：；？！、（][^\S\n]",  # full-width ones have their blank inside
+        r"\s[，。：；？！、）]|[，。：；？！、（][^\S\n]",  # their blank is inside
         rf"{chinese}{latin}|{latin}{chinese}",  # a blank between the scripts
     ]
     for message in _messages(read(path_of("zh_CN"))):
@@ -340,6 +340,11 @@ def test_each_text_of_argparse_is_one_of_argparse() -> None:
     for text in TEXTS:
         words = text.encode("unicode_escape").decode()
         assert words in source or text in newer, text
+
+
+def test_sentences_follow_one_another_as_the_language_does() -> None:
+    assert i18n.sentences("It failed.", "", "Try again.") == "It failed. Try again."
+    assert i18n.sentences("失败。", "请重试。") == "失败。请重试。"
 
 
 # Widths

@@ -15,7 +15,7 @@ from app.artifact import Artifact, IncludedFile
 from app.errors import SlipwayError
 from app.host import HostFacts, PortHolder, read_windows_host
 from app.kinds.service_definition import command_line
-from app.kinds.windows_host import choose_host, explain_host
+from app.kinds.windows_host import choose_host
 from app.kinds.windows_steps import SwitchService, event_line
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.releases import Records, Release, State
@@ -249,14 +249,10 @@ def test_an_included_file_may_not_take_the_place_of_ours() -> None:
         make_plan(request(), artifact(included=included), facts())
 
 
-def test_who_runs_the_program_is_explained() -> None:
+def test_who_runs_the_program() -> None:
     options = WindowsOptions()
     assert choose_host(options, speaks=True) == "native"
     assert choose_host(options, speaks=False) == "wrapped"
-    assert "does not talk" in explain_host(options, speaks=False)
-    assert "directly" in explain_host(options, speaks=True)
-    assert "though" in explain_host(replace(options, host="wrapped"), speaks=True)
-    assert "NSSM" in explain_host(replace(options, host="nssm"), speaks=True)
 
 
 def unquoted(line: str) -> list[str]:

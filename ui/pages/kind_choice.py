@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QRadioButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
 
 from app.i18n import _
 from app.request import KINDS
@@ -60,40 +52,18 @@ class KindChoice(QWidget):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(14)
-        self._columns = 0
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(14)
         self._group = QButtonGroup(self)
         self._cards: dict[str, ChoiceCard] = {}
         words = kind_words()
         for kind in KINDS:
             card = ChoiceCard(ICONS[kind], *words[kind])
             self._group.addButton(card.radio)
+            row.addWidget(card, 1)
             self._cards[kind] = card
-        self._arrange(len(self._cards))
         self._group.buttonToggled.connect(self._chosen)
-
-    def _arrange(self, columns: int) -> None:
-        """Put the cards into so many columns."""
-        if columns == self._columns:
-            return
-        self._columns = columns
-        for number, card in enumerate(self._cards.values()):
-            self._grid.addWidget(card, number // columns, number % columns)
-            self._grid.setColumnStretch(number, 1 if number < columns else 0)
-
-    def _widths(self) -> list[int]:
-        return [card.minimumSizeHint().width() for card in self._cards.values()]
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(max(self._widths()), super().minimumSizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        count = len(self._cards)
-        beside = sum(self._widths()) + (count - 1) * self._grid.spacing()
-        self._arrange(count if self.width() >= beside else 1)
 
     def refresh(self) -> None:
         """Show the kind that is chosen."""
@@ -124,15 +94,19 @@ class ChoiceCard(QFrame):
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(6)
         head = QHBoxLayout()
-        head.setSpacing(10)
-        self.radio = QRadioButton(name)
+        head.setSpacing(0)  # the button keeps room for a text of its own
+        self.radio = QRadioButton()
+        self.radio.setAccessibleName(name)
         self.radio.setAccessibleDescription(words)
-        font = self.radio.font()
+        head.addWidget(self.radio, 0, Qt.AlignmentFlag.AlignTop)
+        title = label(name)  # a radio button's own text can't be wrapped
+        font = title.font()
         font.setWeight(font.Weight.DemiBold)
-        self.radio.setFont(font)
-        head.addWidget(self.radio, 1)
+        title.setFont(font)
+        head.addWidget(title, 1)
+        head.addSpacing(10)
         self._icon = Icon(icon, "muted", 26)
-        head.addWidget(self._icon)
+        head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         column.addWidget(label(words, "small"))
         column.addStretch(1)

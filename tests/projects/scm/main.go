@@ -2,6 +2,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
@@ -25,9 +26,15 @@ func serve() {
 		fmt.Fprintln(w, "ok")
 	})
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, version)
+		json.NewEncoder(w).Encode(map[string]any{
+			"version": version, "greeting": os.Getenv("GREETING"), "args": os.Args[1:],
+		})
 	})
+	// under the service control manager of some systems a service gets no environment of its own
 	port := os.Getenv("PORT")
+	if len(os.Args) > 1 {
+		port = os.Args[1]
+	}
 	if port == "" {
 		port = "8080"
 	}

@@ -1,0 +1,199 @@
+"""What build_installer.spec asks: which files to pack, which to leave out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PyInstaller.depend.bindepend import get_imports
+
+from resources.package import icu
+from resources.package.archive import finish
+from resources.package.icons import write_icons
+from resources.package.licences import GoPart, write_licences
+
+__all__ = [
+    "UNUSED_MODULES",
+    "finish",
+    "resources",
+    "stripped",
+    "used",
+    "version_resource",
+    "windows_hosts",
+    "write_icons",
+    "write_licences",
+]
+
+Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
+
+UNUSED_MODULES = [
+    "PySide6.QtNetwork",
+    "doctest",
+    "pkg_resources",
+    "pydoc",
+    "setuptools",
+    "tkinter",
+    "unittest",
+]
+# Of Qt's plugins only these are for what Slipway does: windows on each system, typing Chinese,
+# pictures in SVG, the system's colours.
+QT_PLUGINS = {
+    "iconengines": ("qsvgicon",),
+    "imageformats": ("qsvg", "qico", "qicns"),
+    "platforminputcontexts": (
+        "composeplatforminputcontextplugin",
+        "ibusplatforminputcontextplugin",
+    ),
+    "platforms": ("qcocoa", "qoffscreen", "qwayland", "qwindows", "qxcb"),
+    "platformthemes": ("qxdgdesktopportal",),
+    "styles": ("qmacstyle", "qmodernwindowsstyle"),
+    "wayland-decoration-client": ("adwaita", "bradient"),
+    "wayland-shell-integration": ("qt-shell", "xdg-shell"),
+}
+QT_TRANSLATIONS = ("qtbase_zh_CN.qm", "qtbase_en.qm")
+# drawn by the processor: Qt's stand-ins for a graphics card's driver on Windows
+QT_DRIVERS = ("opengl32sw.dll", "d3dcompiler_47.dll")
+
+
+def resources(folder: Path) -> list[tuple[str, str]]:
+    """Return all resources and where they go, but for what only packaging needs."""
+    return [
+        (str(path), path.parent.relative_to(folder.parent).as_posix())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and _wanted(path.relative_to(folder))
+    ]
+
+
+def _wanted(path: Path) -> bool:
+    return path.parts[0] != "package" and not {"__pycache__", "prebuilt"} & set(path.parts)
+
+
+def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Leave out what is for things that Slipway does not do, and links to that."""
+    kept = _reachable([entry for entry in binaries if not _unused(entry[0])])
+    others = [entry for entry in datas if not _unused(entry[0])]
+    names = {entry[0] for entry in (*kept, *others)}
+    gone = {entry[0] for entry in (*binaries, *datas)} - names
+
+    def leads_somewhere(entry: Entry) -> bool:
+        place, target, kind = entry
+        return kind != "SYMLINK" or (PurePosixPath(place).parent / target).as_posix() not in gone
+
+    return list(filter(leads_somewhere, kept)), list(filter(leads_somewhere, others))
+
+
+def _unused(name: str) -> bool:
+    """Return whether a file of Qt's is for something that Slipway does not do."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.parts[0] != "PySide6":
+        return False
+    if path.name in QT_DRIVERS:
+        return True
+    if "translations" in path.parts:
+        return path.name not in QT_TRANSLATIONS
+    if "plugins" in path.parts:
+        return path.stem.removeprefix("lib") not in QT_PLUGINS.get(path.parent.name, ())
+    return False
+
+
+def _reachable(entries: list[Entry]) -> list[Entry]:
+    """Leave out, on Linux, the libraries that only something unused asked for.
+
+    What stays is what Python's extension modules and Qt's plugins are linked with.
+    """
+    if sys.platform != "linux":
+        return entries
+    asked = {
+        name
+        for place, source, kind in entries
+        if kind == "EXTENSION" or "/plugins/" in place
+        for name, _path in get_imports(source)
+    }
+    return [
+        entry
+        for entry in entries
+        if entry[2] == "EXTENSION"
+        or "/plugins/" in entry[0]
+        or PurePosixPath(entry[0]).name in asked
+        or PurePosixPath(entry[0]).name.startswith("libpython")
+    ]
+
+
+def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
+    """Drop the symbols for debuggers from what has some, on Linux, and what ICU is not asked for.
+
+    Qt comes without symbols.
+    """
+    strip = shutil.which("strip")
+    if sys.platform != "linux" or not strip:
+        return entries
+    shutil.rmtree(folder, ignore_errors=True)
+    smaller = []
+    for place, source, kind in entries:
+        if kind != "SYMLINK" and icu.LIBRARY.search(place):
+            smaller.append((place, str(icu.smaller(Path(source), folder)), kind))
+            continue
+        if kind == "SYMLINK" or place.startswith("PySide6/"):
+            smaller.append((place, source, kind))
+            continue
+        copy = folder / place
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([strip, "--strip-unneeded", "-o", copy, source], check=True)
+        smaller.append((place, str(copy), kind))
+    return smaller
+
+
+def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]:
+    """Build slipway-host.exe for every architecture of Windows from the Go module ``source``.
+
+    Returns the programs, each with the id of its sources beside it, and what of Go's is in them.
+    """
+    from app import winhost
+    from app.toolchain import find_toolchain
+
+    toolchain = find_toolchain()
+    made = []
+    for architecture in winhost.ARCHITECTURES:
+        program = folder / f"slipway-host-{architecture}.exe"
+        winhost.build_program(architecture, program, toolchain)
+        stamp = program.with_suffix(".id")
+        stamp.write_text(winhost.source_id(), encoding="utf-8")
+        made += [program, stamp]
+    vendored = source / "vendor"
+    modules = re.findall(
+        r"^# (\S+) (v\S+)$", (vendored / "modules.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    parts = [GoPart(name, version, vendored / name / "LICENSE") for name, version in modules]
+    # Debian keeps Go's own elsewhere: the same words of the same people
+    texts = (toolchain.goroot / "LICENSE", *(part.licence for part in parts))
+    text = next(path for path in texts if path.is_file())
+    return made, [GoPart("Go", toolchain.version, text), *parts]
+
+
+def version_resource(name: str, project: Mapping[str, Any], file: Path) -> str:
+    """Write what Windows shows of a program's origin, as PyInstaller reads it; return its path."""
+    numbers = tuple([*map(int, re.findall(r"\d+", project["version"])), 0, 0, 0][:4])
+    texts = {
+        "CompanyName": "Slipway",
+        "FileDescription": "Slipway" if " " in name else "Slipway command line",
+        "FileVersion": project["version"],
+        "InternalName": name,
+        "LegalCopyright": f"{project['license']}; see the folder licences",
+        "OriginalFilename": f"{name}.exe",
+        "ProductName": "Slipway",
+        "ProductVersion": project["version"],
+    }
+    rows = ", ".join(f"StringStruct({key!r}, {text!r})" for key, text in texts.items())
+    file.write_text(
+        f"VSVersionInfo(ffi=FixedFileInfo(filevers={numbers}, prodvers={numbers}), kids=["
+        # American English in UTF-16, as the next line says once more
+        f"StringFileInfo([StringTable('040904B0', [{rows}])]),"
+        " VarFileInfo([VarStruct('Translation', [1033, 1200])])])\n",
+        encoding="utf-8",
+    )
+    return str(file)

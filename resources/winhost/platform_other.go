@@ -1,0 +1,30 @@
+//go:build !windows
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func absoluteRoot(given string) (string, error) {
+	root, err := filepath.Abs(given)
+	if err != nil {
+		return "", failing("find "+given, err)
+	}
+	return root, nil
+}
+
+// watchCaller tells when the process that called this one is gone.
+func watchCaller() <-chan struct{} {
+	left := make(chan struct{})
+	caller := os.Getppid()
+	go func() {
+		for os.Getppid() == caller {
+			time.Sleep(time.Second)
+		}
+		close(left)
+	}()
+	return left
+}

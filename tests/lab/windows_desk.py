@@ -1,0 +1,137 @@
+"""A desktop for lab tests of Windows services, and what the lab's Windows needs for them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.credentials import Credentials, KnownHosts, hex_fingerprint
+from app.errors import UntrustedHost
+from app.host import connect
+from app.request import (
+    BuildOptions,
+    DeployOptions,
+    DeployRequest,
+    HealthOptions,
+    Target,
+    WindowsOptions,
+)
+from app.transport import Secret, Transport
+from tests.lab.desk import PROJECTS, Desk, sample
+from tests.lab.windows_host import WindowsHost
+
+
+def windows_request(host: WindowsHost, name: str, port: int, folder: Path) -> DeployRequest:
+    """Return a request for the good sample project, quick to judge."""
+    target = Target(host.address, "ssh", host.port, host.user, host.key)
+    if host.transport == "winrm":
+        target = Target(
+            host.address,
+            "winrm",
+            host.port,
+            host.user,
+            scheme="http" if host.scheme == "http" else "https",
+            auth="basic" if host.auth == "basic" else "ntlm",
+        )
+    return DeployRequest(
+        name=name,
+        project=sample(folder, "good"),
+        build=BuildOptions(version="v1", stamp="main.version"),
+        deploy=DeployOptions(
+            kind="windows-service",
+            # the program takes the port as well from its arguments where Wine gives no environment
+            args=(str(port),),
+            env={"GREETING": "it's 你好", "PORT": str(port)},
+            health=HealthOptions(http=f"http://localhost:{port}/", timeout=10, stable=1),
+            windows=WindowsOptions(stop_timeout=5, restart=(1.0, 1.0)),
+        ),
+        targets=(target,),
+    )
+
+
+@dataclass(slots=True)
+class WindowsDesk(Desk):
+    """One desktop, deploying one Windows service over one transport."""
+
+    host: WindowsHost  # type: ignore[assignment]
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(password=Secret(self.host.password))
+
+    def connect(self) -> Transport:
+        known = KnownHosts(self.folder / "known_hosts")
+        target = self.request.targets[0]
+        try:
+            return connect(target, self.credentials, known)
+        except UntrustedHost as unknown:
+            shown = (self.host.host_key, self.host.fingerprint)
+            offered = (unknown.fingerprint, hex_fingerprint(unknown.key_base64).lower())
+            if not set(offered) & set(shown):
+                raise
+            known.trust(unknown)
+            return connect(target, self.credentials, known)
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.request.deploy.health.http).port or 0
+
+    def with_windows(self, **options: object) -> None:
+        windows = replace(self.request.deploy.windows, **options)  # type: ignore[arg-type]
+        self.with_deploy(windows=windows)
+
+    def speaking(self, project: str) -> None:
+        """Choose a program that talks to the service manager, built for the lab's Windows."""
+        overlay = service_overlay(self.folder)
+        build = replace(self.request.build, env={"GOFLAGS": f"-overlay={overlay}"})
+        self.request = replace(self.request, project=sample(self.folder, project), build=build)
+
+    def answer(self) -> str:
+        with urllib.request.urlopen(f"http://{self.host.ip}:{self.port}/", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def containers(self) -> dict[str, str]:
+        return {}
+
+    def registered(self) -> str:
+        """What the registry says of the service, in Windows' own words; "" if there is none."""
+        key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{self.name}"
+        done = self.host.witness.wine("reg", "query", key, "/s", check=False)
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+    def clean_up(self) -> None:
+        """Remove everything of the service from the machine."""
+        witness = self.host.witness
+        if self.registered():
+            witness.wine("sc", "stop", self.name, check=False)
+            witness.wine("sc", "delete", self.name, check=False)
+        witness.sh(f"rm -rf '/wine/drive_c/Services/{self.name}'")
+
+
+def service_overlay(folder: Path) -> Path:
+    """Return an overlay for Go's build by which a program knows that it is a service under Wine.
+
+    Wine runs all processes in session 1; x/sys asks for session 0.
+    """
+    found = folder / "overlay.json"
+    if found.exists():
+        return found
+    where = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys"],
+        cwd=PROJECTS / "scm", capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    source = Path(where) / "windows" / "svc" / "security.go"
+    text = source.read_text()
+    changed = folder / "security.go"
+    changed.write_text(text.replace(SESSION_ZERO, "true"))
+    assert text != changed.read_text()
+    found.write_text(json.dumps({"Replace": {str(source): str(changed)}}))
+    return found
+
+
+SESSION_ZERO = "parentProcess.SessionID == 0"
