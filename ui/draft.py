@@ -396,17 +396,11 @@ class Draft(QObject):
         self._go_on()
 
     def remember_answers(self) -> None:
-        """Keep the answers for the next time this project is opened, without passwords."""
+        """Keep the answers for the next time this project is opened."""
         from app.profile import dumps
-        from app.transport.output import without_url_passwords
 
-        build = self.request.build
-        env = {
-            name: text for name, text in build.env.items() if text == without_url_passwords(text)
-        }
-        kept = replace(self.request, build=replace(build, env=env))
-        self.settings.remember_project(kept.project.path, dumps(kept))
-        self.settings.remember_kind(kept.deploy.kind)
+        self.settings.remember_project(self.request.project.path, dumps(self.request))
+        self.settings.remember_kind(self.request.deploy.kind)
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built.

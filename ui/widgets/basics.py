@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -46,6 +55,36 @@ def label(text: str = "", role: str = "", *, wrap: bool = True, select: bool = F
         policy.setHeightForWidth(True)
         result.setSizePolicy(policy)
     return result
+
+
+class Elided(QLabel):
+    """One line that gives up its middle where room is short; the whole is its tool tip.
+
+    It can be copied whole from its menu.
+    """
+
+    def __init__(self, text: str, role: str = "") -> None:
+        super().__init__()
+        self.whole = text
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        copy = QAction(_("Copy"), self)
+        copy.triggered.connect(self._copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.setText(text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        middle = Qt.TextElideMode.ElideMiddle
+        self.setText(self.fontMetrics().elidedText(self.whole, middle, self.width()))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.whole)
 
 
 def button(
