@@ -18,8 +18,7 @@ ERRORS_JSON = ROOT / "resources" / "winhost" / "errors.json"
 KINDS = {
     name: kind
     for name, kind in vars(errors).items()
-    if inspect.isclass(kind)
-    and (issubclass(kind, errors.SlipwayError) or kind is errors.Problem)
+    if inspect.isclass(kind) and (issubclass(kind, errors.SlipwayError) or kind is errors.Problem)
 }
 TITLES = ("title", "text")
 SAID = "Exit code and last lines of what the command said."
@@ -106,7 +105,7 @@ class Module:
             raise ValueError(f"{place}: the title of this {kind} can't be read from the code")
 
     def _ways_here(self, call: ast.AST, given: Given, deep: int) -> Iterator[Given]:
-        """Yield what the parameters of the surrounding function stand for, for each of its calls."""
+        """Yield what the surrounding function's parameters stand for, for each call of it."""
         owner = self._owners.get(call)
         used = {
             node.id
@@ -242,7 +241,9 @@ def _side_by_side(*columns: list[str]) -> Iterator[tuple[str, ...]]:
     """Yield rows: columns of the same length belong together, others are joined in each row."""
     length = len(columns[0])
     filled = [
-        column if len(column) == length else [" / ".join(dict.fromkeys(filter(None, column)))] * length
+        column
+        if len(column) == length
+        else [" / ".join(dict.fromkeys(filter(None, column)))] * length
         for column in columns
     ]
     yield from zip(*filled, strict=True)
