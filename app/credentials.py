@@ -25,6 +25,8 @@ Prompts = tuple[tuple[str, bool], ...]
 Answer = Callable[[str, Prompts], tuple[Secret, ...]]
 What = Literal["password", "passphrase", "sudo"]
 _Value = TypeVar("_Value")
+# The type of key under which a certificate, as a whole, stands in a known-hosts file.
+CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,14 @@ class Credentials:
 
 
 def fingerprint(key_base64: str) -> str:
-    """Return ``SHA256:…`` of a public key, as ``ssh-keygen -l`` writes it."""
+    """Return ``SHA256:…`` of a public key or certificate, as ``ssh-keygen -l`` writes it."""
     digest = hashlib.sha256(base64.b64decode(key_base64)).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def hex_fingerprint(key_base64: str) -> str:
+    """Return the same in hexadecimal digits, as Windows, browsers and openssl write it."""
+    return hashlib.sha256(base64.b64decode(key_base64)).hexdigest().upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ class KnownHosts:
     """The servers' keys: Slipway's own file, and the user's, which are read and never written."""
 
     def __init__(self, path: Path | None = None, others: Iterable[Path] | None = None) -> None:
-        self.path = path or platformdirs.user_config_path("slipway") / "known_hosts"
+        own = platformdirs.user_config_path("slipway", appauthor=False)
+        self.path = path or own / "known_hosts"
         self._others = tuple(others) if others is not None else _users_files()
 
     def keys(self, host: str, port: int) -> tuple[KnownKey, ...]:
@@ -114,11 +122,18 @@ class KnownHosts:
     def key_types(self, host: str, port: int) -> tuple[str, ...]:
         """Return the types of the keys known for a server, to ask it for one of these."""
         trusted = [key.key_type for key in self.keys(host, port) if not key.marker]
-        return tuple(dict.fromkeys(trusted))
+        return tuple(dict.fromkeys(name for name in trusted if name != CERTIFICATE))
 
     def check(self, host: str, port: int, key_type: str, key_base64: str) -> None:
-        """Raise UntrustedHost unless this key is known for this server and not revoked."""
-        known = self.keys(host, port)
+        """Raise UntrustedHost unless this key is known for this server and not revoked.
+
+        ``key_type`` CERTIFICATE: the key is a whole certificate, which no key stands for.
+        """
+        known = tuple(
+            key
+            for key in self.keys(host, port)
+            if (key.key_type == CERTIFICATE) == (key_type == CERTIFICATE)
+        )
         same = [key for key in known if key.key_base64 == key_base64]
         trusted = tuple(key for key in known if not key.marker)
         if any(key.marker == "@revoked" for key in same):
@@ -186,7 +201,9 @@ def _untrusted(
 ) -> UntrustedHost:
     offered = fingerprint(key_base64)
     expected = tuple(dict.fromkeys(_fingerprint_of(key) for key in known))
-    if revoked:
+    if key_type == CERTIFICATE:
+        title, detail, hint = _about_certificate(host, hex_fingerprint(key_base64), bool(known))
+    elif revoked:
         title = _("The key of {host} is revoked.").format(host=host)
         detail = _("It shows {offered}, which a known-hosts file marks as revoked.")
         hint = _("Don't connect. Ask whoever runs the server.")
@@ -222,6 +239,28 @@ def _untrusted(
         key_base64=key_base64,
         fingerprint=offered,
         expected=expected,
+    )
+
+
+def _about_certificate(host: str, digits: str, changed: bool) -> tuple[str, str, str]:
+    """Return title, detail and hint for a certificate that no authority vouches for."""
+    if changed:
+        return (
+            _("The certificate of {host} has changed: nothing was sent.").format(host=host),
+            _("It shows {offered}, but {expected} is known from {places}."),
+            _(
+                "Somebody may be listening in between, or the certificate was renewed. Ask whoever "
+                "runs the server for its SHA-256; if it is {digits}, remove the old line from the "
+                "file."
+            ).format(digits=digits),
+        )
+    return (
+        _("The certificate of {host} is not known yet: nothing was sent.").format(host=host),
+        _("No authority vouches for it. It shows {offered}."),
+        _(
+            "Compare its SHA-256 with the one the server's owner gives you, then trust it; in "
+            "hexadecimal digits it is {digits}."
+        ).format(digits=digits),
     )
 
 

@@ -18,6 +18,7 @@ from app.releases import Records, Release, State, Store, parse_lock, read_journa
 from app.request import DeployRequest, Target
 from app.transport import TOOL, Command, CommandResult, Script, Secret, Transport
 from app.windows_facts import WindowsFacts, read_windows
+from app.winhost import WindowsTool
 
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64",
             "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386",
@@ -78,12 +79,20 @@ def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -
         from app.transport.local import LocalTransport
 
         transport = LocalTransport()
+    elif target.transport == "winrm":
+        from app.transport.winrm import WinRmTransport
+
+        transport = WinRmTransport(target, credentials, known_hosts, WindowsTool())
     else:
         # paramiko costs 0.3 s to import: only whoever uses SSH pays it
-        from app.transport.ssh import SshTransport
+        from app.transport.ssh_windows import open_ssh
 
-        transport = SshTransport(target, credentials, known_hosts)
-    transport.open()
+        return open_ssh(target, credentials, known_hosts, WindowsTool())
+    try:
+        transport.open()
+    except BaseException:
+        transport.close()
+        raise
     return transport
 
 

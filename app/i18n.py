@@ -107,6 +107,11 @@ def ngettext(singular: str, plural: str, count: int) -> str:
     return _translations.ngettext(singular, plural, count)
 
 
+def sentences(*texts: str) -> str:
+    """Put texts behind one another, the empty ones left out; a Chinese stop needs no blank."""
+    return " ".join(text for text in texts if text).replace("。 ", "。")
+
+
 def marked(message: str) -> str:
     """Mark a text for translation that is translated later."""
     return message

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from app.credentials import CERTIFICATE
 from app.i18n import _
 from app.request import Target
 
@@ -87,7 +88,7 @@ def server_setups(target: Target) -> tuple[Setup, ...]:
 
 def fingerprint_lines(key_type: str, *, windows: bool) -> str:
     """Return the lines that show on the server the fingerprint of what it identifies itself by."""
-    if key_type == "certificate":
+    if key_type == CERTIFICATE:
         return WINRM_FINGERPRINT
     return OPENSSH_FINGERPRINT if windows else LINUX_FINGERPRINT
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import What
+from app.credentials import CERTIFICATE, What
 from app.errors import UntrustedHost
 from app.i18n import _
 from app.request import Target
@@ -83,7 +83,7 @@ class HostKeyDialog(Asking):
     """
 
     def __init__(self, parent: QWidget, error: UntrustedHost, *, windows: bool = False) -> None:
-        certificate = error.key_type == "certificate"
+        certificate = error.key_type == CERTIFICATE
         if error.changed:
             words = error.hint
         else:

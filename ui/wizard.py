@@ -83,7 +83,7 @@ class Wizard(QMainWindow):
         self._make_menus()
         self.setWindowTitle("Slipway")
         self.resize(1140, 800)
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(960, 600)
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from app.errors import Cancelled, CommandFailed
 from app.events import Stream
 from app.i18n import _
+from app.transport.tool import HostError, in_words, read_host_error
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "scripts"
 MASK = "••••••"
@@ -110,17 +111,30 @@ class CommandResult:
     stderr: str = field(repr=False)
     mask: Callable[[str], str] = field(default=unmasked, repr=False, compare=False)
 
+    @property
+    def host_error(self) -> HostError | None:
+        """Why a verb of slipway-host failed; None for other commands, or if it doesn't say."""
+        return read_host_error(self.stderr) if self._by_tool else None
+
+    @property
+    def _by_tool(self) -> bool:
+        return self.command.argv[:1] == (TOOL,)
+
     def tail(self, count: int = 10) -> str:
         """Return the last lines, those of stderr if there are any, secrets masked."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        stderr = in_words(self.stderr) if self._by_tool else self.stderr
+        lines = (stderr.strip() or self.stdout.strip()).splitlines()
         return self.mask("\n".join(lines[-count:]))
 
     def check(self, title: str, hint: str = "") -> CommandResult:
         """Return itself, or raise CommandFailed with ``title`` if the exit code is not 0."""
-        if self.exit_code != 0:
-            detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
-            raise CommandFailed(title, self, detail, hint)
-        return self
+        if self.exit_code == 0:
+            return self
+        error = self.host_error
+        if error:
+            raise CommandFailed(title, self, self.mask(str(error)), error.remedy or hint)
+        detail = _("Exit code {code}: {output}").format(code=self.exit_code, output=self.tail())
+        raise CommandFailed(title, self, detail, hint)
 
 
 class CancelToken:
@@ -172,7 +186,10 @@ class Transport(Protocol):
 
     @property
     def sudo(self) -> Sudo:
-        """How root's rights are had there; known once open."""
+        """How root's rights are had there; known once open.
+
+        On Windows always ``root``: what the account may do there, the facts tell.
+        """
 
     @property
     def system(self) -> System:
@@ -205,7 +222,10 @@ class Transport(Protocol):
         sudo: bool = False,
         mode: int = 0o644,
     ) -> None:
-        """Copy a file there, whole or not at all: part file, SHA-256 compared, renamed."""
+        """Copy a file there, whole or not at all: part file, SHA-256 compared, renamed.
+
+        ``sudo`` and ``mode`` mean nothing on Windows, where a folder's list decides.
+        """
 
     def connect_tcp(self, port: int, host: str = "127.0.0.1") -> socket.socket | None:
         """Reach ``host:port`` as seen from the machine; None where the transport can't.
@@ -220,11 +240,14 @@ class Transport(Protocol):
         """End the connection; safe to call twice."""
 
 
-def shown_upload(dest: str, *, sudo: bool) -> Command:
-    """Return what ``put`` runs over SSH, as Review shows it.
+def shown_upload(dest: str, *, sudo: bool, system: System = "posix") -> Command:
+    """Return what ``put`` runs over SSH or WinRM, as Review shows it.
 
     The part file's random name, size and SHA-256 are known only when it runs.
     """
-    folder, _slash, name = dest.rpartition("/")
-    part = f"{folder}/.{name}.slipway-….part"
+    slash = "\\" if system == "windows" else "/"
+    folder, _slash, name = dest.rpartition(slash)
+    part = f"{folder}{slash}.{name}.slipway-….part"
+    if system == "windows":
+        return Command((TOOL, "receive", "take", part, "…", "…", dest, "gzip"))
     return Command(("sh", Script("receive.sh"), "take", part, "…", "…", dest, "644"), sudo=sudo)

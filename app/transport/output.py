@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
 
+from app.errors import CommandFailed
+from app.i18n import _
 from app.processes import LineSplitter
 from app.transport import MASK, Command, CommandResult, OnLine, Secret
 
 # A log that is followed for days must not fill the memory: a result keeps the last so many
 # characters of each stream.
 KEEP_CHARACTERS = 32 * 1024 * 1024
+TIMED_OUT = 124
 
 Source = Literal["stdout", "stderr"]
 URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
@@ -52,13 +55,48 @@ class Mask:
         return self._pattern.sub(MASK, text) if self._pattern else text
 
 
+class Splitter(Protocol):
+    """Bytes in as they come, whole lines out."""
+
+    def feed(self, data: bytes, *, final: bool = False) -> tuple[str, list[str]]:
+        """Return the decoded text and the lines that it completed, without their line ends."""
+
+
+class After:
+    """Holds a stream back until a pattern has passed; then gives what follows it.
+
+    ``argument`` is what the pattern's group holds, "" as long as it has not passed.
+    """
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern = pattern
+        self.passed = False
+        self.held = b""
+        self.argument = ""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what may go on of the data that has come."""
+        if self.passed:
+            return data
+        self.held += data
+        found = self._pattern.search(self.held)
+        if found is None:
+            return b""
+        self.passed = True
+        self.argument = (found[1] or b"").decode()
+        rest, self.held = self.held[found.end() :], b""
+        return rest
+
+
 class Output:
     """Both streams of a command: lines are reported at once, the text is kept for the result."""
 
-    def __init__(self, mask: Mask, on_line: OnLine) -> None:
+    def __init__(
+        self, mask: Mask, on_line: OnLine, splitter: Callable[[], Splitter] = LineSplitter
+    ) -> None:
         self.mask = mask
         self._on_line = on_line
-        self._splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._splitters = {"stdout": splitter(), "stderr": splitter()}
         self._kept: dict[str, deque[str]] = {"stdout": deque(), "stderr": deque()}
         self._sizes = {"stdout": 0, "stderr": 0}
 
@@ -73,6 +111,12 @@ class Output:
         """Return what a stream said so far, as it was said."""
         return "".join(self._kept[source])
 
+    def forget(self) -> None:
+        """Forget what was said so far: the command is run once more."""
+        for source in self._kept:
+            self._kept[source].clear()
+            self._sizes[source] = 0
+
     def result(self, command: Command, exit_code: int) -> CommandResult:
         """Return how the command ended."""
         out, err = self.text("stdout"), self.text("stderr")
@@ -86,3 +130,14 @@ class Output:
         self._sizes[source] += len(text)
         while self._sizes[source] > KEEP_CHARACTERS and len(kept) > 1:
             self._sizes[source] -= len(kept.popleft())
+
+
+def out_of_time(command: Command, output: Output, seconds: float) -> CommandFailed:
+    """Return the error for a command that was ended because its time ran out."""
+    result = output.result(command, TIMED_OUT)
+    return CommandFailed(
+        _("A command did not end within {seconds:g} s and was ended.").format(seconds=seconds),
+        result,
+        result.tail() or str(command),
+        _("See whether the server is overloaded or waits for something, then try again."),
+    )

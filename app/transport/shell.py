@@ -40,6 +40,15 @@ def join(words: Iterable[str]) -> str:
     return " ".join(map(quote, words))
 
 
+def whole_line(mark: str) -> re.Pattern[bytes]:
+    """Return the pattern of a mark's line; its group is the number behind the mark.
+
+    Whole, up to the line's end: sudo quotes command lines, with the marks in them, when it refuses
+    them.
+    """
+    return re.compile(re.escape(mark.encode()) + rb"(?: (\d+))?\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """The words that only we know: a command has begun, sudo asks, sudo has let the command in."""

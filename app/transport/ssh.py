@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import socket
 import time
@@ -27,23 +26,21 @@ from app.transport import (
     ignore_bytes,
     ignore_line,
 )
-from app.transport.output import Mask, Output
-from app.transport.shell import Marks, announced, with_sudo, with_sudo_password
+from app.transport.output import After, Mask, Output, out_of_time
+from app.transport.reading import Reading
+from app.transport.shell import Marks, announced, whole_line, with_sudo, with_sudo_password
 from app.transport.ssh_channel import Conversation
 from app.transport.ssh_config import resolve
 from app.transport.ssh_connection import Connection, RootAccess, SudoMode
 
 END_SECONDS = 5.0
-PIECE_BYTES = 1024 * 1024
-
 FOREVER = float("inf")
-TIMED_OUT = 124
 
 
 class SshTransport:
     """A machine reached over SSH; see Transport for what the methods promise.
 
-    ``config`` is read instead of ``~/.ssh/config``.
+    ``config`` is read instead of ``~/.ssh/config``; ``connection`` is used as long as it lasts.
     """
 
     def __init__(
@@ -53,12 +50,18 @@ class SshTransport:
         known_hosts: KnownHosts,
         *,
         config: Path | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self._target = target
         self._credentials = credentials
         self._known_hosts = known_hosts
         self._config = config
-        self._connection: Connection | None = None
+        self._connection = connection
+
+    @property
+    def system(self) -> System:
+        """It is never Windows: ``ssh_windows.open_ssh`` tells them apart."""
+        return "posix"
 
     @property
     def sudo(self) -> Sudo:
@@ -70,11 +73,6 @@ class SshTransport:
         mode = self._root_access().mode
         known = self._credentials.sudo_password or self._credentials.password
         return "ask" if mode == "password" and known is None else mode
-
-    @property
-    def system(self) -> System:
-        """POSIX: what runs on Windows servers goes through a transport of its own."""
-        return "posix"
 
     def open(self) -> None:
         """Connect and log in, again if the connection broke.
@@ -128,7 +126,7 @@ class SshTransport:
             cancel.check()
         path = PurePosixPath(dest)
         part = str(path.with_name(f".{path.name}.slipway-{secrets.token_hex(4)}.part"))
-        reading = _Reading(source)
+        reading = Reading(source)
         words = (part, str(reading.total), reading.sha256, dest, f"{mode:o}")
         try:
             self._send(reading, _receive("take", *words, sudo=sudo), on_bytes, cancel, dest)
@@ -149,9 +147,13 @@ class SshTransport:
 
     def another(self) -> SshTransport:
         """Return a transport over the same connection for use in another thread."""
-        twin = SshTransport(self._target, self._credentials, self._known_hosts, config=self._config)
-        twin._connection = self._connected().shared()
-        return twin
+        return SshTransport(
+            self._target,
+            self._credentials,
+            self._known_hosts,
+            config=self._config,
+            connection=self._connected().shared(),
+        )
 
     def close(self) -> None:
         """Let go of the connection; it ends with the last transport that uses it."""
@@ -191,17 +193,18 @@ class SshTransport:
             conversation = Conversation(
                 connection.session(timeout),
                 announced(argv, marks),
-                marks,
                 output,
+                {source: After(whole_line(marks.begun)) for source in ("stdout", "stderr")},
                 stdin=stdin,
                 sudo_password=password,
+                marks=marks,
             )
         try:
             with connection.explained():
                 code = conversation.hold(cancel, deadline, each_round)
         except TimeoutError as problem:
             self._end(conversation, sudo=command.sudo)
-            raise _out_of_time(command, output, timeout) from problem
+            raise out_of_time(command, output, timeout) from problem
         except ConnectionLost:
             raise
         except BaseException:
@@ -272,7 +275,7 @@ class SshTransport:
 
     def _send(
         self,
-        reading: _Reading,
+        reading: Reading,
         take: Command,
         on_bytes: OnBytes,
         cancel: CancelToken | None,
@@ -292,24 +295,6 @@ class SshTransport:
         _check_received(output.result(take, code), dest)
 
 
-class _Reading:
-    """A file on its way: read piece by piece in one thread, its progress seen from another."""
-
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        with source.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            self.total = file.tell()
-        self.done = 0
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the content."""
-        with self._source.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                yield piece
-                self.done += len(piece)
-
-
 def _receive(verb: str, *words: str, sudo: bool) -> Command:
     return Command(("sh", Script("receive.sh"), verb, *words), sudo=sudo)
 
@@ -327,16 +312,6 @@ def _check_received(result: CommandResult, dest: str) -> None:
     if "No space left" in result.stderr or "quota" in result.stderr:
         hint = _("Make room on the server's disk, then try again.")
     raise CommandFailed(_("{dest} can't be written.").format(dest=dest), result, hint=hint)
-
-
-def _out_of_time(command: Command, output: Output, timeout: float) -> CommandFailed:
-    result = output.result(command, TIMED_OUT)
-    return CommandFailed(
-        _("A command did not end within {seconds:g} s and was ended.").format(seconds=timeout),
-        result,
-        result.tail() or str(command),
-        _("See whether the server is overloaded or waits for something, then try again."),
-    )
 
 
 _SUDO_PROBLEMS = (

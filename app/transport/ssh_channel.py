@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import paramiko
 
 from app.errors import Cancelled
 from app.transport import CancelToken, Secret
-from app.transport.output import Output, Source
-from app.transport.shell import Marks
+from app.transport.output import After, Output, Source
+from app.transport.shell import Marks, whole_line
 
 POLL_SECONDS = 0.1
 # How long output is awaited after the command has ended: what it left behind may hold it open.
@@ -39,53 +38,32 @@ class _Wake(threading.Event):
         super().clear()
 
 
-class _After:
-    """Holds a stream back until a mark has passed; gives what follows the mark's line."""
-
-    def __init__(self, mark: str) -> None:
-        # Whole, up to the line's end: sudo quotes command lines, with the marks in them, when it
-        # refuses them.
-        self._mark = re.compile(re.escape(mark.encode()) + rb"(?: (\d+))?\n")
-        self.passed = False
-        self.held = b""
-        self.argument = ""
-
-    def feed(self, data: bytes) -> bytes:
-        if self.passed:
-            return data
-        self.held += data
-        found = self._mark.search(self.held)
-        if found is None:
-            return b""
-        self.passed = True
-        self.argument = (found[1] or b"").decode()
-        rest, self.held = self.held[found.end() :], b""
-        return rest
-
-
 class Conversation:
-    """A command under way. ``sudo_password`` is sent when sudo asks for it, and never before."""
+    """A command under way.
+
+    ``begun`` holds streams back until the command itself speaks; what stderr's says is the id of
+    what ends it. ``sudo_password`` is sent when sudo asks for it (with the prompt of ``marks``),
+    and never before.
+    """
 
     def __init__(
         self,
         channel: paramiko.Channel,
         text: str,
-        marks: Marks,
         output: Output,
+        begun: Mapping[Source, After],
         *,
         stdin: bytes | Iterable[bytes] | None = None,
         sudo_password: Secret | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self._channel = channel
-        self._marks = marks
+        self._prompt = marks.prompt if marks else ""
         self._output = output
         self._stdin = stdin
         self._sudo_password = sudo_password
-        self._begun: dict[Source, _After] = {
-            "stdout": _After(marks.begun),
-            "stderr": _After(marks.begun),
-        }
-        self._admitted = _After(marks.admitted)
+        self._begun = begun
+        self._admitted = After(whole_line(marks.admitted if marks else ""))
         self._admitted.passed = sudo_password is None
         self._questions = 0
         self._feeder: threading.Thread | None = None
@@ -99,7 +77,7 @@ class Conversation:
 
     @property
     def group(self) -> str:
-        """The process group's id on the server, or "" as long as it is not known."""
+        """The process's or its group's id on the server, or "" as long as it is not known."""
         return self._begun["stderr"].argument
 
     @property
@@ -111,7 +89,7 @@ class Conversation:
     def sudo_chatter(self) -> str:
         """What sudo said instead of letting the command in."""
         text = self._admitted.held.decode("utf-8", "replace")
-        return text.replace(self._marks.prompt, "").strip()
+        return text.replace(self._prompt, "").strip()
 
     @property
     def password_refused(self) -> bool:
@@ -194,7 +172,8 @@ class Conversation:
         return KILLED_EXIT_CODE if transport.is_active() else None
 
     def _take(self, source: Source, data: bytes) -> None:
-        data = self._begun[source].feed(data)
+        if source in self._begun:
+            data = self._begun[source].feed(data)
         if source == "stderr" and not self.admitted:
             data = self._answer_sudo(data)
         if data:
@@ -205,7 +184,7 @@ class Conversation:
         if self.admitted:
             self._start_feeding()
             return rest
-        questions = self._admitted.held.count(self._marks.prompt.encode())
+        questions = self._admitted.held.count(self._prompt.encode())
         if questions > self._questions:
             first = self._questions == 0
             self._questions = questions
@@ -216,9 +195,11 @@ class Conversation:
         return b""
 
     def _flush(self) -> None:
-        for source, begun in self._begun.items():
-            held = begun.held
-            begun.held = b""
+        sources: tuple[Source, ...] = ("stdout", "stderr")
+        for source in sources:
+            held = b""
+            if source in self._begun:
+                held, self._begun[source].held = self._begun[source].held, b""
             self._output.feed(source, held, final=True)
 
     def _start_feeding(self) -> None:

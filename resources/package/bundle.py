@@ -12,9 +12,10 @@ from typing import Any
 
 from PyInstaller.depend.bindepend import get_imports
 
+from resources.package import icu
 from resources.package.archive import finish
 from resources.package.icons import write_icons
-from resources.package.licences import write_licences
+from resources.package.licences import GoPart, write_licences
 
 __all__ = [
     "UNUSED_MODULES",
@@ -30,7 +31,6 @@ __all__ = [
 
 Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
 
-HOST_ARCHITECTURES = ("amd64", "arm64")
 UNUSED_MODULES = [
     "PySide6.QtNetwork",
     "doctest",
@@ -125,13 +125,19 @@ def _reachable(entries: list[Entry]) -> list[Entry]:
 
 
 def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
-    """Drop the symbols for debuggers from what has some, on Linux; Qt comes without."""
+    """Drop the symbols for debuggers from what has some, on Linux, and what ICU is not asked for.
+
+    Qt comes without symbols.
+    """
     strip = shutil.which("strip")
     if sys.platform != "linux" or not strip:
         return entries
     shutil.rmtree(folder, ignore_errors=True)
     smaller = []
     for place, source, kind in entries:
+        if kind != "SYMLINK" and icu.LIBRARY.search(place):
+            smaller.append((place, str(icu.smaller(Path(source), folder)), kind))
+            continue
         if kind == "SYMLINK" or place.startswith("PySide6/"):
             smaller.append((place, source, kind))
             continue
@@ -142,29 +148,31 @@ def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
     return smaller
 
 
-def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]:
     """Build slipway-host.exe for every architecture of Windows from the Go module ``source``.
 
-    Returns the programs, and the folders of the Go modules that are in them, Go's own first.
+    Returns the programs, each with the id of its sources beside it, and what of Go's is in them.
     """
-    from app.winhost import build
-
+    from app import winhost
     from app.toolchain import find_toolchain
 
     toolchain = find_toolchain()
-    folder.mkdir(parents=True, exist_ok=True)
-    programs = []
-    for architecture in HOST_ARCHITECTURES:
+    made = []
+    for architecture in winhost.ARCHITECTURES:
         program = folder / f"slipway-host-{architecture}.exe"
-        shutil.copyfile(build(architecture, toolchain), program)
-        programs.append(program)
-    command = [toolchain.go, "list", "-m", "-f", "{{if not .Main}}{{.Dir}}{{end}}", "all"]
-    listed = subprocess.run(command, cwd=source, check=True, capture_output=True, text=True)
-    root = subprocess.run(
-        [toolchain.go, "env", "GOROOT"], check=True, capture_output=True, text=True
+        winhost.build_program(architecture, program, toolchain)
+        stamp = program.with_suffix(".id")
+        stamp.write_text(winhost.source_id(), encoding="utf-8")
+        made += [program, stamp]
+    vendored = source / "vendor"
+    modules = re.findall(
+        r"^# (\S+) (v\S+)$", (vendored / "modules.txt").read_text(encoding="utf-8"), re.MULTILINE
     )
-    modules = [root.stdout.strip(), *listed.stdout.split("\n")]
-    return programs, [Path(line) for line in modules if line]
+    parts = [GoPart(name, version, vendored / name / "LICENSE") for name, version in modules]
+    # Debian keeps Go's own elsewhere: the same words of the same people
+    texts = (toolchain.goroot / "LICENSE", *(part.licence for part in parts))
+    text = next(path for path in texts if path.is_file())
+    return made, [GoPart("Go", toolchain.version, text), *parts]
 
 
 def version_resource(name: str, project: Mapping[str, Any], file: Path) -> str:

@@ -29,6 +29,8 @@ func runService(call *session) error {
 		return call.answer(facts)
 	case action == "switch" && len(call.args) == 2:
 		return runSwitch(call, name)
+	case action == "save" && len(call.args) == 3:
+		return runSave(call, name)
 	case action == "start" && len(call.args) == 0:
 		pid, err := startService(name)
 		if err != nil {
@@ -225,7 +227,7 @@ func (s stopping) how() string {
 // again: its recovery actions are put aside meanwhile.
 func (s stopping) kill(process windows.Handle) error {
 	if s.facts.Recovery != nil && len(s.facts.Recovery.Actions) > 0 {
-		opened, err := openService(s.name, allRights)
+		opened, err := openService(s.name, changeRights)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tests.lab import windows_images
 from tests.lab.images import SYSTEMS, Say, System, cached_image
+from tests.lab.kept import unmount_below
 from tests.lab.windows_machines import WindowsLab, WindowsMachine
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway-lab"
@@ -167,8 +168,8 @@ class Lab:
         self._end(self.run_folder / "dockerd.pid", "dockerd")
         for name in ("registry", "registry-plain"):
             self._end(self.folder / f"{name}.pid", "docker-registry")
-        _unmount_below(self.run_folder)
-        _unmount_below(self.folder)
+        unmount_below(self.run_folder)
+        unmount_below(self.folder)
         for container in containers:
             _remove_cgroups(container)
         if Path("/sys/class/net", self.bridge).exists():
@@ -483,15 +484,6 @@ def _is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state not in "ZX"
-
-
-def _unmount_below(folder: Path) -> None:
-    """Unmount what a killed engine left mounted below a folder, the deepest first."""
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    points = [line.split()[1].encode().decode("unicode_escape") for line in lines]
-    below = [point for point in points if point.startswith(f"{folder}/")]
-    for point in sorted(below, key=len, reverse=True):
-        _run("umount", "-l", point, check=False)
 
 
 def _remove_cgroups(container: str) -> None:

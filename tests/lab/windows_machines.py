@@ -62,7 +62,8 @@ class WindowsLab:
         self.docker(
             *("run", "-d", "--init", "--name", machine.name, "--hostname", machine.name),
             *("--env=LANG=C.UTF-8", "--env=WINEDEBUG=-all", "--env=WINEPREFIX=/wine"),
-            *(self._image(), "sleep", "infinity"),
+            # In memory: a machine is made new in seconds.
+            *("--tmpfs=/wine:exec", self._image(), "sleep", "infinity"),
         )
         stage = self._furnish(machine)
         self.docker("cp", f"{stage}/.", f"{machine.name}:/lab")

@@ -35,6 +35,7 @@ from tests.ui.cut_texts import Stretched, cut_texts, stretched
 from ui import __main__ as program
 from ui import dialogs
 from ui.crash_dialog import CrashDialog
+from ui.history_window import read_log
 from ui.jobs import Question
 from ui.language import LanguageMenu, translate_qt
 from ui.settings import Settings
@@ -63,7 +64,7 @@ def wizard(qtbot: QtBot, language: str) -> Iterator[Wizard]:
     made = program.make_wizard()
     qtbot.addWidget(made)
     made.show()
-    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    qtbot.waitUntil(lambda: len(made._pages) == 6, timeout=PATIENCE)
     yield made
     made.close()
     draft = made.draft
@@ -97,9 +98,12 @@ class Walk:
         """Open what can be opened, and look."""
         for each in window.findChildren(Disclosure):
             each.set_opened(True)
-        self.qtbot.wait(50)
-        if found := cut_texts(window):
-            self.cut[scene] = found
+        for _time in range(20):  # a busy machine lays out later
+            self.qtbot.wait(50)
+            found = cut_texts(window)
+            if not found:
+                return
+        self.cut[scene] = found
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=PATIENCE)
@@ -214,7 +218,6 @@ def test_nothing_is_cut_in_any_dialog(qtbot: QtBot, language: str) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
     for dialog in _dialogs(parent):
-        qtbot.addWidget(dialog)
         dialog.show()
         walk.look(f"{type(dialog).__name__} {dialog.windowTitle()}", dialog)
         dialog.close()
@@ -281,13 +284,33 @@ def test_qt_speaks_the_language(qtbot: QtBot, qapp: QApplication) -> None:
         qtbot.addWidget(box)
         texts = [each.text() for each in box.findChildren(QAbstractButton)]
         assert all(re.search("[\u4e00-\u9fff]", text) for text in texts), texts
-        assert QCoreApplication.translate("QFileDialog", "Look in:") == "查看："
+        assert QCoreApplication.translate("QFileDialog", "Look in:") == "查找范围："
         assert "Noto Sans CJK SC" in qapp.font().families()
     finally:
         for each in qapp.findChildren(QTranslator):
             qapp.removeTranslator(each)
             each.deleteLater()
         qapp.setFont(font)
+
+
+def test_a_log_is_shown_in_the_language(tmp_path: Path) -> None:
+    """On the disk it is for programs too."""
+    lines = [
+        "    0.10  [1/2] running: 复制 a",
+        "    0.20  [1/2] done: 复制 a",
+        "    0.30  succeeded",
+    ]
+    log = tmp_path / "run.log"
+    log.write_text("\n".join([*lines, "    0.40      | done: mine", "failed"]), encoding="utf-8")
+    assert [text for _sort, text in read_log(log)][1] == "    0.20  [1/2] 复制 a: done"
+    use_language("zh_CN")
+    assert read_log(log) == [
+        ("heading", "    0.10  [1/2] 复制 a：进行中"),
+        ("stdout", "    0.20  [1/2] 复制 a：已完成"),
+        ("stdout", "    0.30  成功"),
+        ("stdout", "    0.40      | done: mine"),
+        ("stdout", "failed"),
+    ]
 
 
 def test_a_language_is_chosen_and_remembered(qtbot: QtBot, settings: Settings) -> None:

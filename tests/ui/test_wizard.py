@@ -212,7 +212,7 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     history = next(each for each in ready.windows.shown() if isinstance(each, HistoryWindow))
     qtbot.waitUntil(lambda: history.model.rowCount() == 2)
     assert [run.outcome for run in history.model.runs] == [Outcome.ROLLED_BACK, Outcome.SUCCEEDED]
-    qtbot.waitUntil(lambda: "rolled_back" in history.log.shown)
+    qtbot.waitUntil(lambda: "rolled back" in history.log.shown)
     history.filter.setText("succeeded")
     assert history.shown.rowCount() == 1
     assert_accessible(history)

@@ -342,6 +342,11 @@ def test_each_text_of_argparse_is_one_of_argparse() -> None:
         assert words in source or text in newer, text
 
 
+def test_sentences_follow_one_another_as_the_language_does() -> None:
+    assert i18n.sentences("It failed.", "", "Try again.") == "It failed. Try again."
+    assert i18n.sentences("失败。", "请重试。") == "失败。请重试。"
+
+
 # Widths
 
 

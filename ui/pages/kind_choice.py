@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
 
@@ -92,15 +93,19 @@ class ChoiceCard(QFrame):
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(6)
         head = QHBoxLayout()
-        head.setSpacing(10)
-        self.radio = QRadioButton(name)
+        head.setSpacing(0)  # the button keeps room for a text of its own
+        self.radio = QRadioButton()
+        self.radio.setAccessibleName(name)
         self.radio.setAccessibleDescription(words)
-        font = self.radio.font()
+        head.addWidget(self.radio, 0, Qt.AlignmentFlag.AlignTop)
+        title = label(name)  # a radio button's own text can't be wrapped
+        font = title.font()
         font.setWeight(font.Weight.DemiBold)
-        self.radio.setFont(font)
-        head.addWidget(self.radio, 1)
+        title.setFont(font)
+        head.addWidget(title, 1)
+        head.addSpacing(10)
         self._icon = Icon(icon, "muted", 26)
-        head.addWidget(self._icon)
+        head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         column.addWidget(label(words, "small"))
         column.addStretch(1)

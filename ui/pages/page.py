@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.i18n import sentences
 from ui.widgets.basics import Notice, label
 from ui.widgets.form import Field
 
@@ -103,7 +104,7 @@ class Page(QWidget):
         for key, field in fields.items():
             field.show_problem(here.get(key))
         if elsewhere:
-            words = [" ".join(part for part in (p.text, p.hint) if part) for p in elsewhere]
+            words = [sentences(p.text, p.hint) for p in elsewhere]
             blocking = any(p.blocking for p in elsewhere)
             self.notice.say("error" if blocking else "warning", words[0], "\n".join(words[1:]))
         else:

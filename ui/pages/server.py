@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from app.credentials import What
+from app.credentials import CERTIFICATE, What
 from app.errors import AuthError, Problem, SlipwayError, UntrustedHost
 from app.i18n import _
 from app.server_setup import server_setups
@@ -139,7 +139,7 @@ class ServerPage(Page):
         if isinstance(error, UntrustedHost):
             self._show_key.setText(
                 _("Co&mpare the certificate…")
-                if error.key_type == "certificate"
+                if error.key_type == CERTIFICATE
                 else _("Co&mpare the key…")
             )
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
+from app.i18n import sentences
 from ui.theme import restyle, set_role
 from ui.widgets.basics import Icon, label
 
@@ -112,7 +113,7 @@ class Field(QWidget):
     def show_problem(self, problem: ProblemLike | None) -> None:
         """Show what is wrong with the field, or nothing."""
         self._problem = problem
-        words = "" if problem is None else " ".join(p for p in (problem.text, problem.hint) if p)
+        words = "" if problem is None else sentences(problem.text, problem.hint)
         blocking = problem is not None and problem.blocking
         loud = blocking and self.touched
         role = "problem" if loud else ("needed" if blocking else "caution")
