@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.credentials import Credentials, KnownHosts, hex_fingerprint
+from app.credentials import Credentials, KnownHosts
 from app.errors import UntrustedHost
 from app.host import connect
 from app.request import (
@@ -69,9 +69,7 @@ class WindowsDesk(Desk):
         try:
             return connect(target, self.credentials, known)
         except UntrustedHost as unknown:
-            shown = (self.host.host_key, self.host.fingerprint)
-            offered = (unknown.fingerprint, hex_fingerprint(unknown.key_base64).lower())
-            if not set(offered) & set(shown):
+            if unknown.fingerprint not in (self.host.host_key, self.host.fingerprint):
                 raise
             known.trust(unknown)
             return connect(target, self.credentials, known)
@@ -85,7 +83,7 @@ class WindowsDesk(Desk):
         self.with_deploy(windows=windows)
 
     def speaking(self, project: str) -> None:
-        """Choose a program that talks to the service manager, built for the lab's Windows."""
+        """Choose a program that talks to the service manager, as the lab's Windows needs it."""
         overlay = service_overlay(self.folder)
         build = replace(self.request.build, env={"GOFLAGS": f"-overlay={overlay}"})
         self.request = replace(self.request, project=sample(self.folder, project), build=build)
