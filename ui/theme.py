@@ -176,8 +176,6 @@ DARK_CONTRAST = Colours(
     sidebar_accent="#ffff54",
 )
 
-APPEARANCES = ("system", "light", "dark", "contrast")
-
 
 @lru_cache(maxsize=256)
 def _drawing(name: str, colour: str) -> QByteArray:
@@ -237,7 +235,7 @@ class Theme(QObject):
         return self._contrast or system_contrast(self._application)
 
     def choose(self, appearance: str) -> None:
-        """Use one of ``APPEARANCES``; for "contrast" light or dark is the system's."""
+        """Use an appearance of the settings; for "contrast" the system says light or dark."""
         schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
         self._contrast = appearance == "contrast"
         self.force(schemes.get(appearance))

@@ -233,7 +233,7 @@ def test_secrets_never_show(machine: Transport, words: Vocabulary) -> None:
     )
     assert sorted(lines) == sorted([f"<{MASK}>", MASK, MASK, MASK, MASK])
     assert result.stdout == "<s3cr\\et 'x>\nline one\nline two"
-    assert result.tail() == f"{MASK}\n{MASK}"
+    assert result.tail() == MASK
     assert "s3cr" not in repr(result) + str(result.command)
 
 

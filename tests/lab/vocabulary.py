@@ -244,6 +244,10 @@ class Windows:
         """Return what ends with a code of 32 bits."""
         return self._say("exit", str(code))
 
+    def append(self, path: str, text: str) -> Command:
+        """Return what adds to a file and prints done."""
+        return self._say("append", path, text)
+
     def running(self, machine: Transport, mark: str) -> int:
         return int(machine.run(self._say("running", f"twin-{mark}.exe")).stdout)
 

@@ -125,6 +125,14 @@ var verbs = map[string]func(args []string) int{
 		check(os.WriteFile(args[0], []byte(args[1]), 0o644))
 		return 0
 	},
+	"append": func(args []string) int {
+		file, err := os.OpenFile(args[0], os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		check(err)
+		_, err = file.WriteString(args[1])
+		check(err)
+		fmt.Println("done")
+		return 0
+	},
 	"content": func(args []string) int {
 		data, err := os.ReadFile(args[0])
 		check(err)
