@@ -166,12 +166,8 @@ def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]
 
     Returns the programs, each with the id of its sources beside it, and what of Go's is in them.
     """
-<<<<<<< HEAD
     from app import winhost
-=======
->>>>>>> winrm
     from app.toolchain import find_toolchain
-    from app.winhost import build
 
     toolchain = find_toolchain()
     made = []
