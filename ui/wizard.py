@@ -93,7 +93,7 @@ class Wizard(QMainWindow):
         self._notifier: Notifier | None = None
         self.setWindowTitle("Slipway")
         self.resize(1140, 800)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(1000, 600)
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)

@@ -31,6 +31,8 @@ class WinRmTransport(WindowsTransport):
     ``site`` is that of another transport to the same machine: its certificate was judged.
     """
 
+    tally = True  # an answer that never came held output that nobody can ask for again
+
     def __init__(
         self,
         target: Target,

@@ -111,7 +111,7 @@ func (a eventsAsked) query(channel string) ([]event, error) {
 	result, _, err := procEvtQuery.Call(0, uintptr(unsafe.Pointer(wide[0])), uintptr(unsafe.Pointer(wide[1])),
 		queryChannelPath|queryReverseDirection)
 	if result == 0 {
-		return nil, err
+		return nil, unlessSilent(err)
 	}
 	defer procEvtClose.Call(result)
 	found := []event{}
@@ -124,7 +124,7 @@ func (a eventsAsked) query(channel string) ([]event, error) {
 			if oneOf(err, windows.ERROR_NO_MORE_ITEMS, windows.ERROR_TIMEOUT) || done != 0 {
 				break
 			}
-			return nil, err
+			return nil, unlessSilent(err)
 		}
 		read, ours, err := a.read(one)
 		procEvtClose.Call(uintptr(one))
@@ -156,6 +156,14 @@ func (a eventsAsked) read(one windows.Handle) (read event, ours bool, err error)
 		return event{}, false, nil // what can't be understood is not about us
 	}
 	return parsed.plain(message(parsed.System.Provider.Name, one)), true, nil
+}
+
+// unlessSilent: a function that fails without saying why is not really there.
+func unlessSilent(err error) error {
+	if oneOf(err, windows.NO_ERROR) {
+		return windows.ERROR_CALL_NOT_IMPLEMENTED
+	}
+	return err
 }
 
 // message is an event's text in Windows' language; "" if its source left none behind.
@@ -213,7 +221,7 @@ func (a eventsAsked) classic(channel string) ([]event, error) {
 			if done != 0 || oneOf(err, windows.ERROR_HANDLE_EOF) {
 				break
 			}
-			return nil, err
+			return nil, unlessSilent(err)
 		}
 		buffer := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), read)
 		for at := uint32(0); at+uint32(unsafe.Sizeof(record{})) < read; seen++ {

@@ -244,11 +244,11 @@ func (h *host) failed(err error) (bool, uint32) {
 	if h.log != nil {
 		h.note("%v", err)
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-		return false, uint32(windows.ERROR_FILE_NOT_FOUND)
-	}
 	if code := systemCode(err); code != 0 {
 		return false, code
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return false, uint32(windows.ERROR_FILE_NOT_FOUND)
 	}
 	return true, 1
 }

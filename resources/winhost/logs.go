@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -94,8 +95,22 @@ func logParts(folder string, since int64) []logPart {
 		}
 		parts = append(parts, logPart{path, at.ModTime(), offsetSince(path, since)})
 	}
-	sort.SliceStable(parts, func(i, j int) bool { return parts[i].modified.Before(parts[j].modified) })
+	sort.SliceStable(parts, func(i, j int) bool {
+		if parts[i].modified.Equal(parts[j].modified) {
+			return rotation(parts[i].path) > rotation(parts[j].path)
+		}
+		return parts[i].modified.Before(parts[j].modified)
+	})
 	return parts
+}
+
+// rotation is the number that a rotated file of ours bears: the higher, the older.
+func rotation(path string) int {
+	number, err := strconv.Atoi(strings.TrimPrefix(filepath.Ext(strings.TrimSuffix(path, ".log")), "."))
+	if err != nil {
+		return 0
+	}
+	return number
 }
 
 // offsetSince is where the lines of that time begin, as the log's times tell; 0 without them.

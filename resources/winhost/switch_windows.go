@@ -20,6 +20,7 @@ import (
 const (
 	otherSwitchLimit = 5 * time.Minute
 	deleteLimit      = 30 * time.Second
+	defaultGrace     = 20         // seconds
 	breakaway        = 0x01000000 // CREATE_BREAKAWAY_FROM_JOB
 	noWindow         = 0x08000000 // CREATE_NO_WINDOW
 )
@@ -116,7 +117,7 @@ func runSwitching(call *session) error {
 }
 
 func readOrder(from io.Reader) (order, error) {
-	var wanted order
+	wanted := order{Grace: defaultGrace}
 	decoder := json.NewDecoder(from)
 	decoder.DisallowUnknownFields()
 	decoder.UseNumber()

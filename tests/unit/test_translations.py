@@ -32,6 +32,8 @@ SETTERS = {
     *("addMenu", "addTab", "setInformativeText", "setAccessibleName", "setAccessibleDescription"),
     *("setSuffix", "setPrefix", "setSpecialValueText", "addItem", "addButton", "setStatusTip"),
 }
+# Translates what extract_causes() finds in errors.json.
+FROM_FILES = "app/transport/tool.py"
 # What is called the same in every language.
 NAMES = {"Slipway", "slipway", "Docker", "SSH", "WinRM", "NSSM", "Go"}
 
@@ -204,7 +206,8 @@ def test_only_what_can_be_found_is_translated() -> None:
         if name in ("_", "marked", "ngettext") and not place.startswith("app/i18n.py"):
             count = 2 if name == "ngettext" else 1
             pieces = node.args[:count]
-            assert all(isinstance(each, ast.Constant) for each in pieces), place
+            written = all(isinstance(each, ast.Constant) for each in pieces)
+            assert written or place.startswith(FROM_FILES), place
 
 
 def test_nothing_is_translated_before_the_language_is_known() -> None:
