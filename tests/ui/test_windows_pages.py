@@ -252,7 +252,7 @@ def test_a_foreign_service_is_shown_whole_and_its_settings_kept_or_not(
     assert shown["Run by"] == "NSSM"
     assert shown["Account"] == "CORP\\svc$"
     assert shown["Start"] == "A little later, when Windows has started"
-    assert shown["After a crash"] == "start it again after 5 s, nothing"
+    assert shown["After a crash"] == "start it again after 5 s, then nothing"
     assert shown["Environment"] == "DB_PASSWORD"
     assert "hunter2" not in str(card.facts.facts)
     keep, replace_ = card.findChildren(QRadioButton)
