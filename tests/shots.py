@@ -129,6 +129,7 @@ class Photographer:
     def _windows_server(self) -> None:
         """Show what is asked for a Windows service; no server is reached for it."""
         from app.request import HealthOptions, Target, WindowsOptions
+        from ui.pages.setup_help import SetupHelp
 
         request = self.draft.request
         deploy = replace(
@@ -146,6 +147,12 @@ class Photographer:
             self.wizard.go_to(index)
             self.settle()
             self.take(name, self.wizard)
+        prepare = self.wizard.page.findChildren(SetupHelp)[0]
+        prepare.set_opened(True)
+        self.settle()
+        self.wizard.scroll_to(prepare)
+        self.settle()
+        self.take("prepare-windows", self.wizard)
 
     def _answer(self) -> None:
         from app.request import HealthOptions, Target
@@ -212,7 +219,7 @@ class Photographer:
         self.until(lambda: server.releases.rowCount() > 0)
         self.settle()
         self.take("server-window", server)
-        server.tabs.setCurrentIndex(1)
+        server.show_releases()
         server.releases.selectRow(server.releases.rowCount() - 1)
         self.settle()
         self.take("releases", server)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -215,7 +215,7 @@ class Wizard(QMainWindow):
         self._bar = QFrame()
         self._bar.setProperty("role", "bar")
         row = QHBoxLayout(self._bar)
-        row.setContentsMargins(32, 12, 24, 12)
+        row.setContentsMargins(24, 12, 24, 12)
         row.setSpacing(10)
         self._reason = Reason(self.show_problem)
         row.addWidget(self._reason, 1)
@@ -273,6 +273,13 @@ class Wizard(QMainWindow):
             self._deploy()
         else:
             self._show(self.index + 1)
+
+    def scroll_to(self, widget: QWidget) -> None:
+        """Bring something on the page into view, its top at the top."""
+        frame = self._frames[self.index]
+        if isinstance(frame, QScrollArea):
+            top = widget.mapTo(self.page, QPoint(0, 0)).y()
+            frame.verticalScrollBar().setValue(top)
 
     def show_problem(self) -> None:
         """Go to the first thing that keeps one from going on."""

@@ -173,6 +173,7 @@ class WindowsTransport(ABC):
 
     level = 6  # of gzip: 1 is fast, 9 is small
     tally = False  # whether output can be lost without a word, so that it must be counted
+    announced_uploads = True  # whether only the tool's process id ends an upload
 
     def __init__(self, target: Target, credentials: Credentials, tool: Tool) -> None:
         self._target = target
@@ -240,7 +241,6 @@ class WindowsTransport(ABC):
 
     def _send(
         self,
-        line: bytes,
         reading: Reading,
         command: Command,
         on_bytes: OnBytes,
@@ -248,6 +248,7 @@ class WindowsTransport(ABC):
     ) -> CommandResult:
         """Run what takes a file after its first line, the progress told as it goes."""
         output = self._output(command, ignore_line)
+        line = first_line(tool_words(command), announce=self.announced_uploads)
         reported = -1
 
         def stdin() -> Iterator[bytes]:
@@ -260,7 +261,7 @@ class WindowsTransport(ABC):
                 reported = reading.done
                 on_bytes(reported, reading.total)
 
-        call = Call(stdin, repeatable=True)
+        call = Call(stdin, announced=self.announced_uploads, repeatable=True)
         code = self._run(command, call, output, cancel, FOREVER, report)
         report()
         return output.result(command, code)
@@ -344,9 +345,9 @@ def tool_words(command: Command) -> list[str]:
     return words[1:] if words[0] == TOOL else ["exec", WORK_FOLDER, NO_LIMIT, *words]
 
 
-def first_line(words: Sequence[str], *, tally: bool = False) -> bytes:
+def first_line(words: Sequence[str], *, announce: bool = True, tally: bool = False) -> bytes:
     """Return the line that tells the tool what to do: JSON, and ASCII whatever the words are."""
-    told = {"argv": list(words), "announce": True, "tally": tally}
+    told = {"argv": list(words), "announce": announce, "tally": tally}
     return json.dumps(told).encode() + b"\n"
 
 

@@ -32,6 +32,7 @@ class WinRmTransport(WindowsTransport):
     """
 
     tally = True  # an answer that never came held output that nobody can ask for again
+    announced_uploads = False  # the end of its input ends it, and one answer less is waited for
 
     def __init__(
         self,

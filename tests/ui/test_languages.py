@@ -142,7 +142,7 @@ def _look_at_windows(walk: Walk, wizard: Wizard) -> None:
     server = wizard.windows._servers.popitem()[1]
     walk.until(lambda: server.releases.rowCount() > 0)
     walk.look("server", server)
-    server.tabs.setCurrentIndex(1)
+    server.show_releases()
     walk.look("releases", server)
     server.close()
     wizard.deploy.roll_back_button.click()

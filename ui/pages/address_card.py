@@ -37,7 +37,7 @@ class AddressCard(Card):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
-        self._wanted: Way = "ssh"  # while no server is named
+        self._wanted: Way | None = None  # what was chosen while no server is named
         self.body.addWidget(self._add_where())
         self._add_fields()
         self._common: tuple[Field, ...] = (
@@ -140,11 +140,9 @@ class AddressCard(Card):
         kind = self._draft.request.deploy.kind
         target = self._draft.target
         offered = ways(kind)
+        way: Way = self._wanted if self._wanted in offered else offered[0]
         if target is not None:
-            self._wanted = target.transport
-        elif self._wanted not in offered:
-            self._wanted = offered[0]
-        way = self._wanted
+            way = self._wanted = target.transport
         for name, radio in self.ways.items():
             radio.setVisible(name in offered or name == way)
         check_radio(self.ways[way])
@@ -234,9 +232,9 @@ class AddressCard(Card):
     def _way_toggled(self, _radio: QRadioButton, checked: bool) -> None:
         if not checked:
             return
-        self._wanted = self._way()
+        way = self._wanted = self._way()
         former = self._draft.target
-        self._tell(over(former, self._wanted) if former else self.target())
+        self._tell(over(former, way) if former else self.target())
         self._draft.changed.emit()  # without a named server no answer has changed
 
     def split_address(self) -> None:
