@@ -228,9 +228,7 @@ class WindowsTransport(ABC):
         part = str(path.with_name(f".{path.name}.slipway-{secrets.token_hex(4)}.part"))
         words = ("receive", "take", part, str(reading.total), reading.sha256, dest, "gzip")
         try:
-            result = self._send(
-                first_line(words), reading, Command((TOOL, *words)), on_bytes, cancel
-            )
+            result = self._send(reading, Command((TOOL, *words)), on_bytes, cancel)
             _check_received(result, dest)
         except ConnectionLost:
             raise
