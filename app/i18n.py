@@ -98,8 +98,8 @@ def _of_macos() -> str:
 
 
 def _(message: str) -> str:
-    """Translate one text."""
-    return _translations.gettext(message)
+    """Translate one text; an empty one stays empty."""
+    return _translations.gettext(message) if message else ""  # gettext would give its header
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:

@@ -461,7 +461,10 @@ class Log:
     def _open(self) -> IO[bytes]:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab", buffering=0)
+            # programs print what nobody else on the machine should read
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(self.path, flags, 0o600)
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
         return self._file
 
     def _rotate(self) -> None:

@@ -105,7 +105,7 @@ class Module:
             raise ValueError(f"{place}: the title of this {kind} can't be read from the code")
 
     def _ways_here(self, call: ast.AST, given: Given, deep: int) -> Iterator[Given]:
-        """Yield what the parameters of the surrounding function stand for, for each of its calls."""
+        """Yield what the surrounding function's parameters stand for, for each call of it."""
         owner = self._owners.get(call)
         used = {
             node.id
@@ -179,6 +179,15 @@ class Module:
                 return found
         return []
 
+    def _filled(self, text: str, call: ast.Call, known: Given, deep: int) -> str:
+        """Put in what is always the same, like a command that mends it."""
+        for word in call.keywords:
+            if _is_fixed(word.value):
+                fixed = self._alternatives(word.value, known, deep)
+                if word.arg and fixed and not any("{" in item for item in fixed):
+                    text = text.replace("{" + word.arg + "}", " / ".join(fixed))
+        return text
+
     def _values(self, node: ast.expr, deep: int) -> list[str]:
         """Return the texts of the values of a dictionary."""
         tables = [node] if isinstance(node, ast.Dict) else []
@@ -198,7 +207,8 @@ class Module:
         if name == "ngettext":
             return self._alternatives(node.args[1], known, deep)
         if isinstance(node.func, ast.Attribute) and name in ("format", "strip"):
-            return self._alternatives(node.func.value, known, deep)
+            found = self._alternatives(node.func.value, known, deep)
+            return [self._filled(text, node, known, deep) for text in found]
         if isinstance(node.func, ast.Attribute) and name == "get":
             rest = [t for n in node.args[1:] for t in self._alternatives(n, known, deep)]
             return [*self._values(node.func.value, deep), *rest]
@@ -227,6 +237,13 @@ def _bound(call: ast.Call, parameters: Mapping[str, inspect.Parameter]) -> dict[
 
 def _is_false(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Return whether an expression is a literal or a constant, or chooses between such."""
+    if isinstance(node, ast.IfExp):
+        return _is_fixed(node.body) and _is_fixed(node.orelse)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.isupper())
 
 
 def _passed_on(given: Given) -> bool:

@@ -89,8 +89,8 @@ class RunModel(QAbstractTableModel):
             )[index.column()]
         if role == Qt.ItemDataRole.ForegroundRole and index.column() == 3:
             return QColor(theme().colour(TONE_COLOURS[outcome_tone(run.outcome)]))
-        if role == Qt.ItemDataRole.ToolTipRole and run.error:
-            return run.error
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{run.title}\n\n{run.error}" if run.error else run.title
         return None
 
 
@@ -162,6 +162,7 @@ class HistoryWindow(QWidget):
         table.setShowGrid(False)
         table.setTabKeyNavigation(False)
         table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.verticalHeader().hide()
         header = table.horizontalHeader()
         header.setHighlightSections(False)
@@ -196,7 +197,9 @@ class HistoryWindow(QWidget):
             self.notice.clear()
         else:
             self.notice.say(
-                "info", _("Nothing was run yet"), _("Your first deployment comes here.")
+                "info",
+                _("Nothing was run yet"),
+                _("Open a project in the wizard and deploy it: every run is kept here."),
             )
         self._refresh()
 

@@ -36,11 +36,14 @@ from app.transport import (
     ignore_bytes,
     ignore_line,
 )
-from app.transport.output import Mask, Output, out_of_time
+from app.transport.output import Mask, Output, Source, out_of_time
 from app.transport.reading import Reading
 
 # The first line that the tool writes to stderr: what ends it, and all that it started.
 ANNOUNCED = re.compile(rb'^\{"pid": ?(\d+)\}\r?\n')
+# The very last line there: how many bytes came on stdout, and on stderr before it.
+TALLY_MARK = b'{"tally":'
+TALLY = re.compile(rb'\{"tally": ?\[(\d+), ?(\d+)\]\}\r?\n')
 WORK_FOLDER = "C:\\"
 NO_LIMIT = "1000000000"  # seconds
 VERSION_SECONDS = 60.0
@@ -89,6 +92,46 @@ class Call:
         yield bytes(held), True
 
 
+class Tally:
+    """Keeps the tool's last line on stderr back, and compares what it says with what came."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._came = {"stdout": 0, "stderr": 0}
+
+    def feed(self, source: Source, data: bytes) -> bytes:
+        """Take what came; return what may go on."""
+        self._came[source] += len(data)
+        if source == "stdout":
+            return data
+        data = self._held + data
+        start = self._start(data)
+        self._held = data[start:]
+        return data[:start]
+
+    @staticmethod
+    def _start(data: bytes) -> int:
+        """Return where the last line begins, or what may become it."""
+        found = data.rfind(TALLY_MARK)
+        if found >= 0 and b"\n" not in data[found:-1]:
+            return found
+        for size in range(len(TALLY_MARK) - 1, 0, -1):
+            if data.endswith(TALLY_MARK[:size]):
+                return len(data) - size
+        return len(data)
+
+    def rest(self) -> bytes:
+        """Return what was kept back and is no tally, at the end."""
+        return b"" if TALLY.fullmatch(self._held) else self._held
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was written has come."""
+        told = TALLY.fullmatch(self._held)
+        came = (self._came["stdout"], self._came["stderr"] - len(self._held))
+        return told is not None and came == (int(told[1]), int(told[2]))
+
+
 class MixedSplitter:
     """Bytes in as they come, whole lines out: UTF-8, and lines that are not in ``fallback``."""
 
@@ -129,6 +172,8 @@ class WindowsTransport(ABC):
     """What all transports to Windows share; see Transport for what the methods promise."""
 
     level = 6  # of gzip: 1 is fast, 9 is small
+    tally = False  # whether output can be lost without a word, so that it must be counted
+    announced_uploads = True  # whether only the tool's process id ends an upload
 
     def __init__(self, target: Target, credentials: Credentials, tool: Tool) -> None:
         self._target = target
@@ -157,7 +202,7 @@ class WindowsTransport(ABC):
         """Run a command to its end; see Transport."""
         given = command.stdin
         stdin = given.reveal().encode() if isinstance(given, Secret) else given or b""
-        line = first_line(tool_words(command))
+        line = first_line(tool_words(command), tally=self.tally)
         output = self._output(command, on_line)
         call = Call(lambda: (line, stdin))
         code = self._run(command, call, output, cancel, timeout)
@@ -183,9 +228,7 @@ class WindowsTransport(ABC):
         part = str(path.with_name(f".{path.name}.slipway-{secrets.token_hex(4)}.part"))
         words = ("receive", "take", part, str(reading.total), reading.sha256, dest, "gzip")
         try:
-            result = self._send(
-                first_line(words), reading, Command((TOOL, *words)), on_bytes, cancel
-            )
+            result = self._send(reading, Command((TOOL, *words)), on_bytes, cancel)
             _check_received(result, dest)
         except ConnectionLost:
             raise
@@ -196,7 +239,6 @@ class WindowsTransport(ABC):
 
     def _send(
         self,
-        line: bytes,
         reading: Reading,
         command: Command,
         on_bytes: OnBytes,
@@ -204,6 +246,7 @@ class WindowsTransport(ABC):
     ) -> CommandResult:
         """Run what takes a file after its first line, the progress told as it goes."""
         output = self._output(command, ignore_line)
+        line = first_line(tool_words(command), announce=self.announced_uploads)
         reported = -1
 
         def stdin() -> Iterator[bytes]:
@@ -216,7 +259,7 @@ class WindowsTransport(ABC):
                 reported = reading.done
                 on_bytes(reported, reading.total)
 
-        call = Call(stdin, repeatable=True)
+        call = Call(stdin, announced=self.announced_uploads, repeatable=True)
         code = self._run(command, call, output, cancel, FOREVER, report)
         report()
         return output.result(command, code)
@@ -300,9 +343,10 @@ def tool_words(command: Command) -> list[str]:
     return words[1:] if words[0] == TOOL else ["exec", WORK_FOLDER, NO_LIMIT, *words]
 
 
-def first_line(words: Sequence[str]) -> bytes:
+def first_line(words: Sequence[str], *, announce: bool = True, tally: bool = False) -> bytes:
     """Return the line that tells the tool what to do: JSON, and ASCII whatever the words are."""
-    return json.dumps({"argv": list(words), "announce": True}).encode() + b"\n"
+    told = {"argv": list(words), "announce": announce, "tally": tally}
+    return json.dumps(told).encode() + b"\n"
 
 
 def go_arch(machine: str) -> str:

@@ -31,6 +31,9 @@ class WinRmTransport(WindowsTransport):
     ``site`` is that of another transport to the same machine: its certificate was judged.
     """
 
+    tally = True  # an answer that never came held output that nobody can ask for again
+    announced_uploads = False  # the end of its input ends it, and one answer less is waited for
+
     def __init__(
         self,
         target: Target,

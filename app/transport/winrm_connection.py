@@ -27,7 +27,7 @@ from winrm.exceptions import (
 from winrm.protocol import Protocol
 
 from app.credentials import Credentials, KnownHosts
-from app.errors import AuthError, ConnectError
+from app.errors import AuthError, ConnectError, UntrustedHost
 from app.request import Target
 from app.transport import certificate, winrm_errors
 from app.transport.certificate import Trust
@@ -177,21 +177,21 @@ class Lane:
         self._site.proven = True
         return answer
 
-    def insist(self, question: Callable[[Protocol], _T], stop: Callable[[], bool]) -> _T:
+    def insist(self, question: Callable[[Protocol], _T], broken: Callable[[], bool]) -> _T:
         """Ask what may be asked twice, again over a new connection as often as one breaks.
 
-        Raises ConnectionLost if none stands within half a minute or ``stop`` says so, and what
-        ``ask`` raises but Dropped.
+        ``broken`` is told each time, and says whether to give up. Raises ConnectionLost then, or if
+        no connection stands within half a minute, and what ``ask`` raises but Dropped.
         """
         for pause in (*PAUSES, None):
             try:
                 return self.ask(question)
-            except AuthError:
+            except (AuthError, UntrustedHost):
                 raise
             except (Dropped, ConnectError) as problem:
                 if isinstance(problem, ConnectError) and not self._site.proven:
                     raise
-                if pause is None or stop():
+                if broken() or pause is None:
                     raise winrm_errors.lost(self._site, str(problem)) from problem
                 time.sleep(pause)
         raise AssertionError

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from winrm.protocol import Protocol
 
 from app.errors import Cancelled, SlipwayError
+from app.i18n import _
 from app.transport import CancelToken, winrm_errors
 from app.transport.output import After, Output
-from app.transport.windows import ANNOUNCED, Call, first_line
+from app.transport.windows import ANNOUNCED, Call, Tally, first_line
 from app.transport.winrm_connection import Dropped, Faulted, Lane, Quiet, Site, TooLarge
 
 UTF_8 = 65001
@@ -186,6 +187,8 @@ class Running:
         self._sent = 0
         self._code: int | None = None
         self._stopped = False
+        self._doubtful = False
+        self._tally = Tally()
         self._resolve_at = 0.0
         self._threads: list[threading.Thread] = []
 
@@ -241,7 +244,7 @@ class Running:
                 try:
                     out, err, code, done = self._shell.main.insist(
                         lambda protocol: self._shell.receive(protocol, self._id),
-                        lambda: self._stopped,
+                        self._broken,
                     )
                 except Quiet:
                     continue
@@ -250,6 +253,11 @@ class Running:
                     self._events.put(_Ended(code))
         except BaseException as problem:  # noqa: BLE001 (judged in the caller's thread)
             self._events.put(_Failed(problem, sending=False))
+
+    def _broken(self) -> bool:
+        """Remember that an answer, and output in it, may be lost."""
+        self._doubtful = True
+        return self._stopped
 
     def _feed(self, lane: Lane, pieces: Iterator[tuple[bytes, bool]]) -> None:
         """Send pieces; in a thread of its own unless there is little."""
@@ -300,8 +308,8 @@ class Running:
             self._not_heard(event.problem)
 
     def _take(self, said: _Said) -> None:
-        self._output.feed("stdout", said.stdout)
-        self._output.feed("stderr", self._begun.feed(said.stderr))
+        self._output.feed("stdout", self._tally.feed("stdout", said.stdout))
+        self._output.feed("stderr", self._begun.feed(self._tally.feed("stderr", said.stderr)))
 
     def _not_sent(self, problem: BaseException) -> None:
         if isinstance(problem, Faulted):
@@ -344,6 +352,8 @@ class Running:
             self._shell.main.ask(lambda protocol: self._shell.end(protocol, self._id))
         self._leave()
         self._flush()
+        if self._doubtful and not self._call.repeatable and not self._tally.whole:
+            raise winrm_errors.lost(self._shell.site, _("A part of what it said is lost."))
 
     def _end(self) -> None:
         """End the command and all that it started, over a connection of its own."""
@@ -399,6 +409,7 @@ class Running:
                     self._take(event)
 
     def _flush(self) -> None:
+        self._output.feed("stderr", self._begun.feed(self._tally.rest()))
         held, self._begun.held = self._begun.held, b""
         self._output.feed("stdout", b"", final=True)
         self._output.feed("stderr", held, final=True)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PyInstaller.depend.bindepend import get_imports
-
 from resources.package import icu
 from resources.package.archive import finish
 from resources.package.icons import write_icons
@@ -58,6 +56,12 @@ QT_PLUGINS = {
 QT_TRANSLATIONS = ("qtbase_zh_CN.qm", "qtbase_en.qm")
 # drawn by the processor: Qt's stand-ins for a graphics card's driver on Windows
 QT_DRIVERS = ("opengl32sw.dll", "d3dcompiler_47.dll")
+# What every Linux with a desktop has, and what must be its own: others would not fit its fonts,
+# its services, its graphics card's driver.
+DESKTOP_LIBRARIES = (
+    "libdbus-1.", "libfontconfig.", "libfreetype.", "libgcc_s.", "libglib-2.0.", "libgthread-2.0.",
+    "libstdc++.",
+)  # fmt: skip
 
 
 def resources(folder: Path) -> list[tuple[str, str]]:
@@ -70,7 +74,8 @@ def resources(folder: Path) -> list[tuple[str, str]]:
 
 
 def _wanted(path: Path) -> bool:
-    return path.parts[0] != "package" and not {"__pycache__", "prebuilt"} & set(path.parts)
+    unwanted = {"__pycache__", "prebuilt", "vendor"}  # what is made of them is inside
+    return path.parts[0] != "package" and not unwanted & set(path.parts)
 
 
 def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -91,7 +96,7 @@ def _unused(name: str) -> bool:
     """Return whether a file of Qt's is for something that Slipway does not do."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.parts[0] != "PySide6":
-        return False
+        return path.name == "RECORD"
     if path.name in QT_DRIVERS:
         return True
     if "translations" in path.parts:
@@ -102,26 +107,34 @@ def _unused(name: str) -> bool:
 
 
 def _reachable(entries: list[Entry]) -> list[Entry]:
-    """Leave out, on Linux, the libraries that only something unused asked for.
+    """Leave out, on Linux, the libraries that only something unused asked for, or the desktop has.
 
-    What stays is what Python's extension modules and Qt's plugins are linked with.
+    What stays is what Python itself, its extension modules and Qt's plugins are linked with.
     """
     if sys.platform != "linux":
         return entries
-    asked = {
-        name
-        for place, source, kind in entries
-        if kind == "EXTENSION" or "/plugins/" in place
-        for name, _path in get_imports(source)
+    libraries = {
+        PurePosixPath(place).name: source for place, source, kind in entries if kind != "SYMLINK"
     }
-    return [
-        entry
-        for entry in entries
-        if entry[2] == "EXTENSION"
-        or "/plugins/" in entry[0]
-        or PurePosixPath(entry[0]).name in asked
-        or PurePosixPath(entry[0]).name.startswith("libpython")
+    asked: set[str] = set()
+    left = [name for name in libraries if name.startswith("libpython")]
+    left += [
+        PurePosixPath(place).name
+        for place, _source, kind in entries
+        if kind == "EXTENSION" or "/plugins/" in place
     ]
+    while left:
+        name = left.pop()
+        if name in asked or name not in libraries or name.startswith(DESKTOP_LIBRARIES):
+            continue
+        asked.add(name)
+        left += _linked_with(Path(libraries[name]))
+    return [entry for entry in entries if PurePosixPath(entry[0]).name in asked]
+
+
+def _linked_with(library: Path) -> list[str]:
+    shown = subprocess.run(["objdump", "-p", library], check=True, capture_output=True, text=True)
+    return re.findall(r"^\s+NEEDED\s+(\S+)$", shown.stdout, re.MULTILINE)
 
 
 def stripped(entries: list[Entry], folder: Path) -> list[Entry]:

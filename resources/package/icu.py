@@ -1,8 +1,9 @@
 """The data of ICU, Qt's library for languages on Linux: only what Qt asks for is packed.
 
 ICU comes with 32 MB of names and formats in all languages, in a shared library that holds nothing
-else. Qt has its own; it asks ICU to compare, to convert encodings, and for time zones. What is left
-out ICU does not miss: it takes its own defaults for languages that it does not know.
+else. Qt has its own; it asks ICU to compare and for time zones. It could ask for encodings too, but
+insists on a locale in UTF-8, which ICU knows without data. What is left out it does not miss: it
+takes its own defaults for languages that it does not know.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SOURCE = """
 
 def wanted(name: str) -> bool:
     """Return whether Qt, in English or Chinese, may ask for an item: ``coll/zh.res``."""
-    if name.partition("/")[0] in UNASKED_FOLDERS:
+    if name.partition("/")[0] in UNASKED_FOLDERS or name.endswith(".cnv"):
         return False
     language = LANGUAGE.fullmatch(name)
     return language is None or language[1] in LANGUAGES

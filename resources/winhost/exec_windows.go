@@ -27,6 +27,8 @@ func runExec(call *session) error {
 	command := exec.Command(program, call.args...)
 	command.Dir = folder
 	command.Stdout, command.Stderr = call.stdout, call.stderr
+	// what it leaves behind ends with us and must not hold us
+	command.WaitDelay = time.Second
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		return failing(doing, err)
@@ -58,7 +60,7 @@ func await(command *exec.Cmd, kept job, limit time.Duration, doing string) error
 		if errors.As(err, &code) {
 			return ended(code.ExitCode())
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 			return failing(doing, err)
 		}
 		return nil

@@ -21,6 +21,7 @@ type session struct {
 	stdin  *bufio.Reader
 	stdout io.Writer
 	stderr io.Writer
+	tally  func(io.Writer) // says how much was written, where that was asked for
 }
 
 // verb carries out one call; most or all of its arguments are checked by usage.
@@ -46,10 +47,15 @@ func main() {
 // run carries out one call and returns its exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	call := &session{stdin: bufio.NewReaderSize(stdin, 1<<20), stdout: stdout, stderr: stderr}
-	if err := call.read(args); err != nil {
-		return call.report(err)
+	err := call.read(args)
+	if err == nil {
+		err = call.carryOut()
 	}
-	return call.report(call.carryOut())
+	code := call.report(err)
+	if call.tally != nil {
+		call.tally(stderr)
+	}
+	return code
 }
 
 func (call *session) carryOut() error {
@@ -69,7 +75,7 @@ func (call *session) carryOut() error {
 }
 
 func runVersion(call *session) error {
-	return call.answer(map[string]any{"id": id, "protocol": protocol, "arch": architecture()})
+	return call.answer(map[string]any{"id": id, "protocol": protocol, "arch": architecture(), "code_page": codePage()})
 }
 
 // report prints a failure as the last line of stderr and returns the exit code.

@@ -28,3 +28,5 @@ func watchCaller() <-chan struct{} {
 	}()
 	return left
 }
+
+func codePage() int { return 65001 }

@@ -63,3 +63,6 @@ func watchCaller() <-chan struct{} {
 }
 
 func fileTime(when windows.Filetime) time.Time { return time.Unix(0, when.Nanoseconds()) }
+
+// codePage is what programs that know no UTF-8 write.
+func codePage() int { return int(windows.GetACP()) }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,30 @@ import (
 type request struct {
 	Argv     []string `json:"argv"`
 	Announce bool     `json:"announce"`
+	Tally    bool     `json:"tally"`
+}
+
+// counter counts the bytes that are written through it.
+type counter struct {
+	to    io.Writer
+	count atomic.Int64
+}
+
+func (c *counter) Write(data []byte) (int, error) {
+	written, err := c.to.Write(data)
+	c.count.Add(int64(written))
+	return written, err
+}
+
+// countOutput lets the call end with a line on stderr that says how many bytes came before it: so
+// whoever heard less knows.
+func (call *session) countOutput() {
+	stdout, stderr := &counter{to: call.stdout}, &counter{to: call.stderr}
+	call.stdout, call.stderr = stdout, stderr
+	call.tally = func(to io.Writer) {
+		// nobody is left to be told that it could not be told
+		_ = printJSON(to, map[string]any{"tally": []int64{stdout.count.Load(), stderr.count.Load()}})
+	}
 }
 
 // read takes the call's words from the command line or, for "-", from the first line of stdin.
@@ -30,6 +55,9 @@ func (call *session) read(args []string) error {
 			return usage("the request is not JSON: " + err.Error())
 		}
 		call.args = wanted.Argv
+		if wanted.Tally {
+			call.countOutput()
+		}
 		if wanted.Announce {
 			if err := printJSON(call.stderr, map[string]any{"pid": os.Getpid()}); err != nil {
 				return failing("announce the process", err)

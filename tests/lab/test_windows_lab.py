@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ssl
 import subprocess
@@ -76,7 +77,8 @@ def test_winrm_shows_the_certificate_that_the_list_names(
 ) -> None:
     host = windows_hosts["windows-winrm"]
     shown = ssl.get_server_certificate((host.address, host.port), ca_certs=host.ca)
-    assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest() == host.fingerprint
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).digest()
+    assert "SHA256:" + base64.b64encode(digest).decode().rstrip("=") == host.fingerprint
 
 
 def test_ssh_shows_the_host_key_that_the_list_names(

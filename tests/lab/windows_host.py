@@ -19,7 +19,7 @@ class WindowsHost:
     """One way to reach a Windows machine: ``transport`` is winrm or ssh.
 
     ``address:port`` is where that answers; ``ca`` is the certificate's file and ``fingerprint`` its
-    SHA-256 in hexadecimal digits (winrm), ``host_key`` the SSH server's key. At ``control`` the
+    SHA-256 as ``SHA256:…`` (winrm), ``host_key`` the SSH server's key. At ``control`` the
     WinRM server is told to misbehave.
     """
 

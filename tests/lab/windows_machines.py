@@ -6,6 +6,7 @@ Windows programs play the WinRM and the SSH server (``tests/lab/windows``).
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ USER = "Administrator"
 SOURCES = Path(__file__).resolve().parent / "windows"
 # The one PowerShell script that the server plays.
 UPLOAD_SCRIPT = SOURCES.parent.parent.parent / "resources" / "scripts" / "receive.ps1"
-PORTS = {"ssh": 22, "http": 5985, "https": 5986, "control": 5984}
+PORTS = {"ssh": 22, "powershell": 2222, "bash": 2223, "http": 5985, "https": 5986, "control": 5984}
 WESTERN = "C.UTF-8"
 CHINESE = "zh_CN.UTF-8"
 
@@ -63,7 +64,7 @@ class WindowsLab:
             *("run", "-d", "--init", "--name", machine.name, "--hostname", machine.name),
             *("--env=LANG=C.UTF-8", "--env=WINEDEBUG=-all", "--env=WINEPREFIX=/wine"),
             # In memory: a machine is made new in seconds.
-            *("--tmpfs=/wine:exec", self._image(), "sleep", "infinity"),
+            *("--tmpfs=/wine:exec", self.image(), "sleep", "infinity"),
         )
         stage = self._furnish(machine)
         self.docker("cp", f"{stage}/.", f"{machine.name}:/lab")
@@ -73,7 +74,8 @@ class WindowsLab:
         """Wait until both servers said that they are ready, a minute at most."""
         self.docker("exec", machine.name, "sh", "/lab/ready.sh")
 
-    def _image(self) -> str:
+    def image(self) -> str:
+        """Have the machines' image in the lab's engine; returns its name."""
         image = f"lab-windows:{windows_images.recipe()}"
         if not self.docker("images", "-q", image).strip():
             self.docker("import", str(windows_images.cached_image(self.cache, self.say)), image)
@@ -119,6 +121,8 @@ class WindowsLab:
             "ssh_server": {
                 **users,
                 "port": PORTS["ssh"],
+                "powershell_port": PORTS["powershell"],
+                "bash_port": PORTS["bash"],
                 "host_key": r"C:\lab\ssh_host_key",
                 "authorized_keys": r"C:\lab\authorized_keys",
             },
@@ -167,9 +171,10 @@ class WindowsLab:
 
 
 def _certificate_fingerprint(certificate: Path) -> str:
-    """Return a certificate's SHA-256 as 64 lower-case hexadecimal digits."""
+    """Return a certificate's SHA-256 as SSH writes that of a key: ``SHA256:…``."""
     said = _run("openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha256")
-    return said.strip().partition("=")[2].replace(":", "").lower()
+    digest = bytes.fromhex(said.strip().partition("=")[2].replace(":", ""))
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def _key_fingerprint(public: Path) -> str:

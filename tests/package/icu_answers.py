@@ -50,7 +50,7 @@ sys.stdout.write(
             # by pinyin, against the order of the code points
             "order": [order(language, "啊", "中") for language in (b"zh_CN", b"en", b"de")],
             "zones": [zone_name("Asia/Shanghai", language) for language in (b"zh_CN", b"en")],
-            "encodings": [converts(name) for name in (b"GBK", b"gb18030", b"Big5", b"latin1")],
+            "encodings": [converts(name) for name in (b"UTF-8", b"UTF-16LE", b"latin1")],
         }
     )
 )

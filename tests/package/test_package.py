@@ -201,7 +201,8 @@ def test_all_resources_are_inside(application: Application) -> None:
     missing = [
         path.as_posix()
         for path in wanted
-        if path.parts[0] != "package" and path.suffix != ".pyc" and not (inside / path).is_file()
+        if not {"package", "vendor", "__pycache__"} & set(path.parts)
+        and not (inside / path).is_file()
     ]
     assert missing == []
 

@@ -19,7 +19,7 @@ import pytest
 
 import dev
 from app import cli, profile
-from tests import docs, profile_words
+from tests import docs, profile_words, texts
 from tests.docs import ROOT, pages
 
 # What the first line of a code block may say, and what that means:
@@ -151,29 +151,65 @@ def test_examples_of_a_profile_can_be_read(page: Path, tmp_path: Path) -> None:
 # -- commands that are run -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path, home: Path) -> Iterator[Path]:
-    """Return a folder with a Go project and a profile that deploys it to this computer."""
-    folder = tmp_path / "hello"
-    shutil.copytree(ROOT / "tests" / "projects" / "good", folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    root = (tmp_path / "services").as_posix()
-    (folder / "slipway.toml").write_text(
-        f"""name = "hello"
+class Sandbox:
+    """A folder with a Go project and a profile that deploys it to this computer."""
+
+    def __init__(self, place: Path) -> None:
+        self.folder = place / "hello"
+        self.root = (place / "services").as_posix()
+        self._versions = 0
+        shutil.copytree(ROOT / "tests" / "projects" / "good", self.folder)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.change()
+
+    def change(self) -> None:
+        """Make the next deployment another one than the last."""
+        self._versions += 1
+        (self.folder / "slipway.toml").write_text(
+            f"""name = "hello"
 project = {{ path = "." }}
 deploy.kind = "process"
-deploy.root = "{root}"
-deploy.env = {{ PORT = "{port}" }}
+deploy.root = "{self.root}"
+deploy.env = {{ PORT = "{self._port}", GREETING = "{self._versions}" }}
 deploy.secrets = ["DB_PASSWORD"]
-deploy.health = {{ http = "http://127.0.0.1:{port}/health", stable = "300ms" }}
+deploy.health = {{ http = "http://127.0.0.1:{self._port}/health", stable = "300ms" }}
 targets = [{{ address = "localhost", transport = "local" }}]
 """,
-        encoding="utf-8",
-    )
-    yield folder
-    _slipway(folder, {}, "supervise", "stop", f"{root}/hello", "5")
+            encoding="utf-8",
+        )
+
+    def run(self, command: str) -> str:
+        """Run a line of the documentation; return what it printed."""
+        words = shlex.split(command, comments=True)
+        more = {"SLIPWAY_SECRET_DB_PASSWORD": "from the docs"}
+        while "=" in words[0]:
+            name, _equals, value = words.pop(0).partition("=")
+            more[name] = value
+        assert words[0] == "slipway", f"only slipway can be run here, not {words[0]}: mark it"
+        words = [self._release() if RELEASE.fullmatch(word) else word for word in words[1:]]
+        done = _slipway(self.folder, more, *words)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _release(self) -> str:
+        """Return a release that an example names."""
+        return min(RELEASE.findall(self.run("slipway releases slipway.toml")))
+
+    def prepare_to_roll_back(self) -> None:
+        """Have two releases there, and another one to deploy."""
+        for _release in range(2):
+            self.run("slipway deploy slipway.toml --yes")
+            self.change()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, home: Path) -> Iterator[Sandbox]:
+    """Return a fresh sandbox; what it started is stopped at the end."""
+    made = Sandbox(tmp_path)
+    yield made
+    _slipway(made.folder, {}, "supervise", "stop", f"{made.root}/hello", "5")
 
 
 def _slipway(folder: Path, more: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -199,32 +235,15 @@ def with_commands() -> list[Path]:
     ]
 
 
+@pytest.mark.timeout(600)  # each page builds and deploys several times
 @pytest.mark.parametrize("page", with_commands(), ids=lambda page: page.name)
-def test_commands_run(page: Path, sandbox: Path) -> None:
+def test_commands_run(page: Path, sandbox: Sandbox) -> None:
     for block in blocks(page):
-        for command in block.commands if block.kind == RUN else ():
-            done = _run(command, sandbox)
-            said = f"{page.name}:{block.line}: {command}\n{done.stdout}{done.stderr}"
-            assert done.returncode == 0, said
-
-
-def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command, comments=True)
-    more = {"SLIPWAY_SECRET_DB_PASSWORD": "from the docs"}
-    while "=" in words[0]:
-        name, _equals, value = words.pop(0).partition("=")
-        more[name] = value
-    assert words[0] == "slipway", (
-        f"only slipway can be run here; mark what is for the server: {words}"
-    )
-    words = [_first_release(folder) if RELEASE.fullmatch(word) else word for word in words[1:]]
-    return _slipway(folder, more, *words)
-
-
-def _first_release(folder: Path) -> str:
-    """Return a release that an example names."""
-    listed = _slipway(folder, {}, "releases", "slipway.toml").stdout
-    return sorted(RELEASE.findall(listed))[0]
+        if block.kind == RUN:
+            if any(" rollback " in command for command in block.commands):
+                sandbox.prepare_to_roll_back()
+            for command in block.commands:
+                sandbox.run(command)
 
 
 def test_pages_with_commands_are_found() -> None:
@@ -285,3 +304,18 @@ def test_translations_show_the_window_in_their_language() -> None:
     for _page, translation in TRANSLATED:
         shown = [link for link in links(ROOT / translation) if link.endswith(".png")]
         assert all(link.endswith(".zh.png") for link in shown)
+
+
+def _labels(language: str) -> set[str]:
+    """Return what the window can show in a language, without the marks for the keyboard."""
+    catalog = texts.read(texts.path_of(language)) if language else texts.extract()
+    found = [message.string if language else message.id for message in catalog if message.id]
+    return {re.sub(r"\(&\w\)|&", "", text) for text in found if isinstance(text, str)}
+
+
+@pytest.mark.parametrize(
+    ("page", "language"), [("docs/guide.md", ""), ("docs/guide.zh-CN.md", "zh_CN")]
+)
+def test_what_is_bold_in_the_guide_stands_in_the_window(page: str, language: str) -> None:
+    bold = set(re.findall(r"\*\*([^*]+)\*\*", prose(ROOT / page))) - {"bold", "粗体"}
+    assert bold <= _labels(language)

@@ -13,7 +13,7 @@ from app.request import KINDS
 from ui.draft import Draft
 from ui.targets import fitting
 from ui.theme import set_role
-from ui.widgets.basics import Icon, label
+from ui.widgets.basics import Icon, check_radio, label
 
 ICONS = {"docker": "docker", "windows-service": "windows", "process": "computer"}
 
@@ -67,10 +67,11 @@ class KindChoice(QWidget):
 
     def refresh(self) -> None:
         """Show the kind that is chosen."""
-        self._group.blockSignals(True)
-        for kind, card in self._cards.items():
-            card.set_chosen(kind == self._draft.request.deploy.kind)
-        self._group.blockSignals(False)
+        chosen = self._cards.get(self._draft.request.deploy.kind)
+        if chosen is not None:
+            check_radio(chosen.radio)
+        for card in self._cards.values():
+            card.show_chosen()
 
     def _chosen(self, _button: QRadioButton, checked: bool) -> None:
         if not checked:
@@ -109,11 +110,11 @@ class ChoiceCard(QFrame):
         column.addLayout(head)
         column.addWidget(label(words, "small"))
         column.addStretch(1)
-        self.set_chosen(False)
+        self.show_chosen()
 
-    def set_chosen(self, chosen: bool) -> None:
+    def show_chosen(self) -> None:
         """Show whether it is the chosen one."""
-        self.radio.setChecked(chosen)
+        chosen = self.radio.isChecked()
         set_role(self, "info" if chosen else "card")
         self._icon.show_icon(self._icon_name, "accent" if chosen else "muted")
 

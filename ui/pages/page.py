@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.i18n import sentences
-from ui.widgets.basics import Notice, label
+from ui.widgets.basics import Disclosure, Notice, label
 from ui.widgets.form import Field
 
 if TYPE_CHECKING:
@@ -110,6 +110,18 @@ class Page(QWidget):
         else:
             self.notice.clear()
 
+    def show_problem(self) -> None:
+        """Put the focus on what keeps the page from being complete, now told loudly."""
+        fields = [field for field in self.findChildren(Field) if field.blocked]
+        for field in fields:
+            field.touch()
+        for field in fields:
+            _unfold(field)
+            if field.isVisibleTo(self):
+                field.control.setFocus(Qt.FocusReason.OtherFocusReason)
+                return
+        self.focus_first()
+
     def focus_first(self) -> None:
         """Put the focus where the user goes on: the first problem, or else the first control."""
         fields = [field for field in self.findChildren(Field) if field.isVisibleTo(self)]
@@ -122,3 +134,12 @@ class Page(QWidget):
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(self):
                 widget.setFocus(Qt.FocusReason.OtherFocusReason)
                 return
+
+
+def _unfold(widget: QWidget) -> None:
+    """Open what a widget is folded away in."""
+    above = widget.parentWidget()
+    while above is not None:
+        if isinstance(above, Disclosure):
+            above.set_opened(True)
+        above = above.parentWidget()

@@ -105,6 +105,11 @@ class Field(QWidget):
         """The words shown beneath the control, empty if there are none."""
         return "" if self._trouble.isHidden() else self._words.text()
 
+    @property
+    def blocked(self) -> bool:
+        """Whether a problem is shown that keeps one from going on."""
+        return bool(self.problem) and self._problem is not None and self._problem.blocking
+
     def explain(self, explanation: str) -> None:
         """Change the explanation beneath the control."""
         self._explanation.setText(explanation)
@@ -134,8 +139,13 @@ class Field(QWidget):
             self.control.setProperty("bad", loud)
             restyle(self.control)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.FocusOut and not self.touched:
+    def touch(self) -> None:
+        """Tell a problem loudly from now on: the user has been here, or wants to go on."""
+        if not self.touched:
             self.touched = True
             self.show_problem(self._problem)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.FocusOut:
+            self.touch()
         return False

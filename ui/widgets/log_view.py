@@ -153,6 +153,10 @@ class LogView(QWidget):
         self._text.clear()
         self.set_following(True)
 
+    def say_while_empty(self, words: str) -> None:
+        """Set the words that stand there while there are no lines."""
+        self._text.setPlaceholderText(words)
+
     def suggest_name(self, name: str) -> None:
         """Set the file name that Save proposes."""
         self._suggested = name

@@ -59,6 +59,7 @@ class Child:
         """End the process itself; what it started goes on."""
         if self.process.poll() is None:
             self.process.kill()
+        self.feed(b"", end=True)
 
     def end_tree(self) -> None:
         """End it and all that it started."""

@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import asyncssh
-from asyncssh.packet import UInt32
+from asyncssh.connection import MSG_SERVICE_REQUEST, SSHConnection
+from asyncssh.packet import SSHPacket, UInt32
 from children import READ_BYTES, WINDOWS, Child, start
 
 BANNER = "OpenSSH_for_Windows_9.5"
@@ -43,6 +44,19 @@ VARIABLE = {
     "powershell": re.compile(r"\$env:(\w+)|\$\w+"),
     "bash": re.compile(r"\$(\w+)"),
 }
+
+
+def _be_patient() -> None:
+    """Let clients ask for the login's service before each of their tries, as OpenSSH does."""
+    handlers = SSHConnection._packet_handlers
+    accept = handlers[MSG_SERVICE_REQUEST]
+
+    def accept_again(connection: SSHConnection, kind: int, number: int, packet: SSHPacket) -> None:
+        if not connection._auth_complete:
+            connection._next_service = b"ssh-userauth"
+        accept(connection, kind, number, packet)
+
+    handlers[MSG_SERVICE_REQUEST] = accept_again
 
 
 class Login(asyncssh.SSHServer):
@@ -189,6 +203,7 @@ async def _listen(shell: str, port: int, config: dict[str, Any]) -> None:
 async def serve(config: dict[str, Any]) -> None:
     """Serve what a configuration says, for ever."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_THREADS))
+    _be_patient()
     Login.users = config["users"]
     Files.drive = config.get("drive", "")
     for shell, port in (
