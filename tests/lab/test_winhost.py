@@ -148,7 +148,7 @@ def test_a_switch_and_back_exactly(host: Host) -> None:
     )
     # once more is no harm; another one's change is not overwritten
     host.switch("hello", definition=wanted, start=True, grace=5, expect=first)
-    error = host.switch("hello", 1, definition=wanted, start=True, expect="something else")
+    error = host.switch("hello", 1, definition=definition(first), expect="something else")
     assert "somebody has changed it" in error["error"]["system"]
     for _again in range(2):
         host.switch("hello", snapshot="saved/service.json", grace=5)
@@ -225,7 +225,8 @@ def test_what_does_not_end_is_ended_and_that_is_said(host: Host) -> None:
 
 def test_a_program_that_crashes_on_and_on_is_given_up(host: Host) -> None:
     line = host.run_json("r1", program=r"C:\test programs\crashes-at-start.exe", args=[])
-    host.switch("hello", definition=definition(line), start=True, grace=5, code=None)
+    # it runs when it is looked at, or has ended already
+    host.switch("hello", code=None, definition=definition(line), start=True, grace=5)
     deadline = time.monotonic() + 30
     while (service := host.query())["state"] != "stopped":
         assert time.monotonic() < deadline
@@ -356,7 +357,9 @@ def test_a_log_is_followed_and_its_secrets_hidden(host: Host) -> None:
     )
     host.store("write", "releases/r1/secrets.json", content=b'{"P": "hunter2"}')
     host.store("folder", "logs")
-    line = host.run_json("r1", program=PYTHON, args=["-u", "-c", printer], log_max_size=2_000)
+    line = host.run_json(
+        "r1", program=PYTHON, args=["-u", "-c", printer], log_max_size=2_000, log_max_files=8
+    )
     request = {"argv": ["log", rf"{ROOT}\logs", "10", "follow"], "announce": True}
     socket = f"unix://{host.witness.engine.socket}"
     words = ["exec", "-i", host.witness.machine, "sh", "/lab/wine.sh", TOOL, "-"]
@@ -389,7 +392,7 @@ def test_a_log_is_followed_and_its_secrets_hidden(host: Host) -> None:
     assert host.log("since", str(began + 3600)) == ""
     listed = host.call("tree", "list", rf"{ROOT}\logs").stdout.decode().splitlines()
     logs = [item for item in map(json.loads, listed) if item["path"].endswith(".log")]
-    assert len(logs) == 3
+    assert 3 <= len(logs) <= 5
     assert all(item["size"] <= 2_000 for item in logs)
 
 

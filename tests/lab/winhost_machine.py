@@ -41,12 +41,12 @@ class Host:
         stdin = b"" if content is None else b"%d\n%s" % (len(content), content)
         return self.call("store", verb, ROOT, "one", *words, stdin=stdin, code=code).stdout
 
-    def switch(self, name: str, code: int = 0, **order: Any) -> dict[str, Any]:
+    def switch(self, name: str, code: int | None = 0, **order: Any) -> dict[str, Any]:
         self.services.add(name)
         done = self.call(
             "service", "switch", name, ROOT, "one", stdin=json.dumps(order).encode(), code=code
         )
-        answer: dict[str, Any] = json.loads(done.stdout if code == 0 else done.stderr)
+        answer: dict[str, Any] = json.loads(done.stderr if done.returncode else done.stdout)
         return answer
 
     def query(self, name: str = "hello") -> dict[str, Any]:
