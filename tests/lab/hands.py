@@ -281,12 +281,14 @@ class Keyboard(Hands):
             self.key(Qt.Key.Key_Space)
 
     def turn_to(self, radio: QRadioButton) -> None:
-        group = radio.group()
+        group, window = radio.group(), self.window
         self.go_into(group.checkedButton())
         for _press in group.buttons():
-            if radio.isChecked():
+            here = group.checkedButton()
+            if here is radio:
                 return
-            self.key(Qt.Key.Key_Right)
+            beside = abs(_place(radio, window)[0] - _place(here, window)[0]) < 2
+            self.key(Qt.Key.Key_Right if beside else Qt.Key.Key_Down)
 
     def choose(self, name: str, text: str) -> None:
         box = self.named(name)
