@@ -84,6 +84,8 @@ def _forget_developer(environment: os._Environ[str], home: Path) -> None:
         "USERPROFILE": home,
         "APPDATA": home / "AppData" / "Roaming",
         "LOCALAPPDATA": home / "AppData" / "Local",
+        "WIN_PD_OVERRIDE_APPDATA": home / "AppData" / "Roaming",
+        "WIN_PD_OVERRIDE_LOCAL_APPDATA": home / "AppData" / "Local",
         "XDG_CONFIG_HOME": home / ".config",
         "XDG_DATA_HOME": home / ".local" / "share",
         "XDG_STATE_HOME": home / ".local" / "state",
