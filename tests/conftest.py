@@ -32,7 +32,11 @@ SUITES = {
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 # A test for another system says so with one of these; any other reason hides a hole.
-ALLOWED_SKIPS = ("Windows only", "macOS only", *(["POSIX only"] if os.name == "nt" else []))
+ALLOWED_SKIPS = (
+    "Windows only",
+    "macOS only",
+    *(["POSIX only", "Wine only"] if os.name == "nt" else []),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
