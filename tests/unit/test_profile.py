@@ -132,16 +132,25 @@ def test_only_what_matters_is_written() -> None:
     )
 
 
-def test_saving_what_was_read_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_saving_what_was_read_changes_nothing(tmp_path: Path, line_end: str) -> None:
     file = tmp_path / "slipway.toml"
-    file.write_text(FULL)
+    file.write_text(FULL, newline=line_end)
     profile.save(profile.load(file), file)
-    assert file.read_text() == FULL
+    assert file.read_bytes() == FULL.replace("\n", line_end).encode()
+
+
+def test_the_mark_that_an_editor_of_windows_writes_first_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
+    request = profile.load(file)
+    profile.save(replace(request, name="other"), file)
+    assert file.read_text() == FULL.replace("hello", "other", 1)
 
 
 def test_saving_over_a_file_keeps_its_comments(tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
-    file.write_text(FULL)
+    file.write_text(FULL, newline="\n")
     request = profile.load(file)
     changed = replace(
         request,

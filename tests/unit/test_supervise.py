@@ -277,6 +277,7 @@ def test_slipways_own_secrets_reach_neither_program_nor_supervisor(
 
 def test_a_packaged_slipway_supervises_by_a_verb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(sys, "executable", str(Path("/there/slipway")))
     assert supervise.own_words() == [str(Path("/there/slipway")), "supervise"]
 
