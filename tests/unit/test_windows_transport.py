@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
+import os
+import shutil
 import socket
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from app.credentials import CERTIFICATE, KnownHosts, hex_fingerprint
 from app.errors import ConnectError, UntrustedHost
-from app.transport import TOOL, Command, Secret, shown_upload
+from app.transport import SCRIPTS, TOOL, Command, Secret, shown_upload
 from app.transport.reading import Reading
 from app.transport.ssh_windows import PROBE, Shell, read_probe
 from app.transport.windows import (
@@ -200,3 +204,39 @@ def test_why_a_server_is_not_reached(cause: OSError, hint: str) -> None:
     inner.__cause__ = cause
     problem = requests.ConnectionError(MaxRetryError(None, "/", inner))  # type: ignore[arg-type]
     assert hint in unreachable("server", 5986, problem).hint
+
+
+POWERSHELL = shutil.which("powershell") or shutil.which("pwsh")
+
+
+@pytest.mark.skipif(POWERSHELL is None, reason="Windows only: there is no PowerShell here")
+@pytest.mark.parametrize(
+    ("damage", "code"), [("", 0), ("short", 74), ("other", 65), ("no gzip", 1), ("no lines", 74)]
+)
+def test_the_script_that_takes_the_tool(tmp_path: Path, damage: str, code: int) -> None:
+    content = os.urandom(3_000_000)
+    dest = tmp_path / "Program Files 中" / "tool.exe"
+    part = dest.with_name("tool.exe.0123.part")
+    digest = hashlib.sha256(b"" if damage == "other" else content).hexdigest()
+    head = f"{dest}\n{part}\n{len(content)}\n{digest}\n".encode()
+    packed = gzip.compress(content[:-1] if damage == "short" else content)
+    data = {"no gzip": head + b"x" * 1000, "no lines": b"x\n"}.get(damage, head + packed)
+    script = (SCRIPTS / "receive.ps1").read_text(encoding="utf-8")
+    encoded = base64.b64encode(script.encode("utf-16-le")).decode()
+    words = [str(POWERSHELL), "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded]
+    assert len(" ".join(words)) < 8191
+    done = subprocess.run(words, input=data, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (code, b""), done.stderr
+    assert dest.exists() == (code == 0)
+    assert not part.exists()
+    if code == 0:
+        assert dest.read_bytes() == content
+    else:
+        assert done.stderr or code in (65, 74)
+
+
+def test_the_script_fits_a_command_line() -> None:
+    """cmd.exe takes 8191 characters, and base64 of UTF-16 is 8/3 of the text."""
+    script = (SCRIPTS / "receive.ps1").read_text(encoding="utf-8")
+    assert script.isascii()
+    assert len(script) * 8 / 3 < 7900
