@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.cli import main
+from tests.command_line import Answer, Run
 from tests.lab.hosts import (
     LAB,
     LabEngine,
@@ -110,3 +113,15 @@ def wizard(qtbot: QtBot) -> Iterator[Wizard]:
     made.close()
     tasks = made.draft.findChildren(Task)
     qtbot.waitUntil(lambda: not any(task.workers for task in tasks), timeout=30_000)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process."""
+
+    def command(*arguments: str | Path) -> Answer:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capfd.readouterr())
+
+    return command
