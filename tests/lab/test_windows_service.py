@@ -255,7 +255,10 @@ def test_a_foreign_service_is_adopted_hotfixed_and_given_back(
     assert [item.blocking for item in problems] == [False]
     assert desk.deploy("hotfix") is Outcome.SUCCEEDED, desk.events[-1]
     assert desk.serves("hotfix")
-    assert "Old 服务" in desk.registered()
+    fixed = desk.facts().windows
+    assert fixed is not None
+    assert fixed.service is not None
+    assert fixed.service.display_name == "Old 服务"
     if nssm:
         assert json.loads(desk.answer())["greeting"] == "foreign"
     assert desk.roll_back() is Outcome.SUCCEEDED, desk.events[-1]
