@@ -37,6 +37,7 @@ from app.transport.local import LocalTransport
 from tests.command_line import ROOT, begin, converse
 
 PROJECTS = ROOT / "tests" / "projects"
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX only: signals and terminals")
 
 
 @dataclass(frozen=True)
@@ -432,6 +433,7 @@ def begun(service: Service, waits_for: str) -> subprocess.Popen[str]:
     return begin("deploy", service.file, "--yes", waits_for=waits_for)
 
 
+@posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_cancelling_puts_the_old_version_back_and_ends_with_130(
     run: Run, service: Service, number: signal.Signals
@@ -452,6 +454,7 @@ def test_cancelling_puts_the_old_version_back_and_ends_with_130(
     assert not (service.place / "lock").exists()
 
 
+@posix_only
 def test_cancelling_the_build_touches_nothing(service: Service) -> None:
     process = begun(service, "Building")
     process.send_signal(signal.SIGINT)
@@ -507,6 +510,7 @@ def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
     assert service.page()["version"] == "v1"
 
 
+@posix_only
 @pytest.mark.parametrize(("answer", "code"), [("n", 130), ("", 130), ("y", 0)])
 def test_a_person_is_asked(service: Service, answer: str, code: int) -> None:
     ended, said = converse(["deploy", service.file], [("Deploy now?", answer)])
@@ -514,6 +518,7 @@ def test_a_person_is_asked(service: Service, answer: str, code: int) -> None:
     assert service.place.exists() == (code == 0)
 
 
+@posix_only
 def test_following_logs_ends_with_ctrl_c(run: Run, service: Service) -> None:
     assert run("deploy", service.file, "--yes").code == 0
     process = begin("logs", service.file, "-f", waits_for="listens")

@@ -193,7 +193,7 @@ def _calls() -> Iterator[tuple[str, ast.Call, str]]:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call):
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node, _name(node)
+                    yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}", node, _name(node)
 
 
 def _name(node: ast.Call) -> str:
