@@ -32,7 +32,7 @@ BUSY_SECONDS = 1.0
 ATTEMPTS = 4
 BUSY, ABORTED, LOST = 170, 995, 2150858843
 QUOTAS = (2150859173, 2150859174)
-_BROKEN = (SlipwayError, Dropped, Faulted, Quiet, TooLarge)
+_BROKEN = (SlipwayError, Dropped, Faulted, Quiet)
 
 
 class Again(Exception):

@@ -346,6 +346,15 @@ def test_envelopes_that_are_too_large_become_smaller(
     assert machine.run(words.file_checksum(dest)).stdout.strip() == sha256(source)
 
 
+def test_a_server_that_takes_no_size_at_all(
+    machine: WinRmTransport, words: Windows, control: Control
+) -> None:
+    control.order("status", action="Send", status=413, times=100)
+    with pytest.raises(ConnectError) as caught:
+        machine.run(words.checksum(os.urandom(400_000)))
+    assert "MaxEnvelopeSizekb" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("action", "code"),
     [
