@@ -49,6 +49,7 @@ PACKAGE_TEST_PROGRAMS = {
 }
 # What the packaged application is made of.
 PACKAGED = ("app", "ui", "resources", "build_installer.spec", "pyproject.toml", "requirements")
+WINDOWS_TEST_PROGRAMS = {"git": "git", "Xvfb": "xvfb"}
 FONTS = {
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
     "/usr/share/fonts/opentype/noto": "fonts-noto-cjk",
@@ -60,7 +61,7 @@ def main() -> int:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Slipway needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     arguments, rest = _parser().parse_known_args()
-    if rest and arguments.command in {"lint", "lab", "lock", "texts"}:
+    if rest and arguments.command in {"lint", "lab", "lock", "texts", "docs"}:
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     os.chdir(ROOT)
     # What is printed here comes before what the programs that are started print.
@@ -91,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     test_command.add_argument(
         "--package", action="store_true", help="also those of the packaged application (makes it)"
     )
+    test_command.add_argument(
+        "--windows",
+        action="store_true",
+        help="instead the unit and window suites under Windows Python, on Wine (starts the lab)",
+    )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
     lab_command = add("lab", lab, "Start or remove real servers on this machine (Linux, root).")
@@ -98,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     bench_command = add("bench", bench, "Run the measurements of tests/bench, or those named.")
     bench_command.add_argument("name", nargs="*", help="like build for tests/bench/bench_build.py")
     add("texts", texts, "Bring the translations up to date; lists what is not translated.")
+    add("docs", docs, "Make anew what the documentation takes from the code.")
     add("lock", lock, "Pin the newest dependencies, with hashes, in requirements/.")
     if (ROOT / "tests" / "shots.py").exists():
         add("shots", shots, "Make the screenshots in docs/images from the real program.")
@@ -123,6 +130,8 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     with_lab = arguments.lab or os.environ.get("SLIPWAY_LAB") == "1"
     install("dev")
     install_go()
+    if arguments.windows:
+        return test_windows(rest)
     install_qt_libraries()
     if sys.platform == "linux":
         programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if arguments.package else {})
@@ -141,6 +150,18 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     suites = [*(["--lab"] if with_lab else []), *(["--package"] if arguments.package else [])]
     options = [*workers, *suites, *rest]
     return run(PYTHON, "-m", "pytest", "-q", *options)
+
+
+def test_windows(rest: list[str]) -> int:
+    """Run the suites that need no server under Windows Python; ``rest`` takes pytest's place."""
+    missing = [name for tool, name in WINDOWS_TEST_PROGRAMS.items() if not shutil.which(tool)]
+    missing += [name for path, name in FONTS.items() if not Path(path).exists()]
+    install_packages(missing, "The tests under Windows need")
+    lab = _lab()
+    lab.up()
+    from tests.lab import desktop
+
+    return desktop.run_suites(lab, ROOT, rest)
 
 
 def lint(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -208,6 +229,12 @@ def texts(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Collect all texts, update and compile the translations."""
     install("dev")
     return run(PYTHON, "-m", "tests.texts", PYTHONPATH=str(ROOT))
+
+
+def docs(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Make the generated parts of the documentation anew."""
+    install("dev")
+    return run(PYTHON, "-m", "tests.docs", PYTHONPATH=str(ROOT))
 
 
 def package(arguments: argparse.Namespace, rest: list[str]) -> int:

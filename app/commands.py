@@ -15,7 +15,7 @@ from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
 from app.events import Event, Outcome, RunEnded
 from app.history import History, Record
 from app.host import HostFacts, probe
-from app.i18n import _, ngettext
+from app.i18n import _, ngettext, sentences
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.project import GoProject, open_project
@@ -345,7 +345,7 @@ def say_plan(console: Console, made: Plan, warnings: tuple[Problem, ...] = ()) -
     say(_("Interruption: {text}").format(text=made.outage))
     _say_list(console, _("Rolling back restores:"), made.restores)
     _say_list(console, _("Rolling back can't restore:"), made.cannot)
-    for text in (*made.warnings, *(f"{item.text} {item.hint}".strip() for item in warnings)):
+    for text in (*made.warnings, *(sentences(item.text, item.hint) for item in warnings)):
         say(_("Warning: {text}").format(text=text))
     say()
 

@@ -108,7 +108,8 @@ class KnownHosts:
     """The servers' keys: Slipway's own file, and the user's, which are read and never written."""
 
     def __init__(self, path: Path | None = None, others: Iterable[Path] | None = None) -> None:
-        self.path = path or platformdirs.user_config_path("slipway") / "known_hosts"
+        own = platformdirs.user_config_path("slipway", appauthor=False)
+        self.path = path or own / "known_hosts"
         self._others = tuple(others) if others is not None else _users_files()
 
     def keys(self, host: str, port: int) -> tuple[KnownKey, ...]:

@@ -16,7 +16,7 @@ import platformdirs
 from app.commands import Session
 from app.credentials import PasswordStore
 from app.errors import SlipwayError
-from app.i18n import _
+from app.i18n import _, sentences
 from app.packaged import QT_VERB, is_packaged
 from app.processes import run_process
 from app.toolchain import find_toolchain
@@ -55,7 +55,7 @@ def go() -> Iterator[Finding]:
     try:
         found = find_toolchain()
     except SlipwayError as problem:
-        yield Finding("Go", False, True, f"{problem.title} {problem.detail}".strip(), problem.hint)
+        yield Finding("Go", False, True, sentences(problem.title, problem.detail), problem.hint)
         return
     text = _("{version} at {path} ({origin})").format(
         version=found.version, path=found.go, origin=found.origin

@@ -98,13 +98,18 @@ def _of_macos() -> str:
 
 
 def _(message: str) -> str:
-    """Translate one text."""
-    return _translations.gettext(message)
+    """Translate one text; an empty one stays empty."""
+    return _translations.gettext(message) if message else ""  # gettext would give its header
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
     """Translate a text whose form depends on a number."""
     return _translations.ngettext(singular, plural, count)
+
+
+def sentences(*texts: str) -> str:
+    """Put texts behind one another, the empty ones left out; a Chinese stop needs no blank."""
+    return " ".join(text for text in texts if text).replace("。 ", "。")
 
 
 def marked(message: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from app.errors import Problem
 from app.i18n import _
 from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
+from app.transport import Secret
 from app.windows_rules import ACCOUNT_PASSWORD, needs_password, windows_problems
 
 LATER_KINDS = ("systemd",)
@@ -33,6 +34,7 @@ PUBLISHED = re.compile(
     r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<inside>\d+(?:-\d+)?)(?:/(?:tcp|udp|sctp))?",
     re.ASCII,
 )
+URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 LOOKS_SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
 
 
@@ -42,6 +44,11 @@ def problems(request: DeployRequest) -> tuple[Problem, ...]:
     Pure: what only a look at files, at Go or at the server can tell is not judged here.
     """
     return tuple(problem for rule in RULES for problem in rule(request))
+
+
+def looks_secret(name: str, value: Secret) -> bool:
+    """Return whether a variable should be a secret: by its name, or by a password in an address."""
+    return bool(LOOKS_SECRET.search(name) or URL_PASSWORD.search(value.reveal()))
 
 
 def secret_names(request: DeployRequest) -> tuple[str, ...]:
@@ -416,6 +423,16 @@ def _env(key: str, env: dict[str, str]) -> Iterator[Problem]:
             )
         if "\0" in value:
             yield Problem(key, _("{name} can't contain a NUL character.").format(name=name))
+        if URL_PASSWORD.search(value):
+            yield Problem(
+                key,
+                _("{name} holds an address with a password, which everybody could read.").format(
+                    name=name
+                ),
+                _("Make it a secret instead.")
+                if key == "deploy.env"
+                else _("Keep the password in ~/.netrc, where Go and git look for it."),
+            )
 
 
 def _seconds(key: str, value: float, least: float) -> Iterator[Problem]:

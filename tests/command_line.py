@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,3 +80,20 @@ def _read(terminal: int, said: bytes) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # the other end was closed
         return b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command did: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def shapes(self) -> list[dict[str, Any]]:
+        """Each line of stdout as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Answer]

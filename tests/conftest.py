@@ -32,7 +32,11 @@ SUITES = {
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 # A test for another system says so with one of these; any other reason hides a hole.
-ALLOWED_SKIPS = ("Windows only", "macOS only")
+ALLOWED_SKIPS = (
+    "Windows only",
+    "macOS only",
+    *(["POSIX only", "Wine only"] if os.name == "nt" else []),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--package",
         action="store_true",
         help="run the tests of tests/package too (python3 dev.py package has made dist/slipway)",
+    )
+    parser.addoption(
+        "--posix-only",
+        type=int,
+        metavar="N",
+        help="as in CI any skip is a failure, but exactly N tests whose subject is POSIX itself",
     )
 
 
@@ -78,6 +88,8 @@ def _forget_developer(environment: os._Environ[str], home: Path) -> None:
         "USERPROFILE": home,
         "APPDATA": home / "AppData" / "Roaming",
         "LOCALAPPDATA": home / "AppData" / "Local",
+        "WIN_PD_OVERRIDE_APPDATA": home / "AppData" / "Roaming",
+        "WIN_PD_OVERRIDE_LOCAL_APPDATA": home / "AppData" / "Local",
         "XDG_CONFIG_HOME": home / ".config",
         "XDG_DATA_HOME": home / ".local" / "share",
         "XDG_STATE_HOME": home / ".local" / "state",
@@ -95,7 +107,7 @@ def _forget_developer(environment: os._Environ[str], home: Path) -> None:
     environment.update(
         # Programs started by a test can't see the keyring set below.
         PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
-        QT_QPA_PLATFORM="offscreen",
+        QT_QPA_PLATFORM=environment.get("QT_QPA_PLATFORM", "offscreen"),
         LANGUAGE="en",
         GIT_AUTHOR_NAME="Test",
         GIT_AUTHOR_EMAIL="test@localhost",
@@ -160,10 +172,12 @@ class SkipWatch:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        wanted = any(config.getoption(name) for name in SUITES)
+        self.posix_only: int | None = config.getoption("posix_only")
+        wanted = any(config.getoption(name) for name in SUITES) or self.posix_only is not None
         self.strict = wanted or os.environ.get("CI") == "true"
         self.left_out: dict[str, int] = {}
         self.skipped: dict[str, None] = {}
+        self.passed_over: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped and not hasattr(report, "wasxfail"):
@@ -176,7 +190,9 @@ class SkipWatch:
     def _note(self, name: str, longrepr: object) -> None:
         text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
         reason = text.removeprefix("Skipped: ")
-        if self.strict and not reason.startswith(ALLOWED_SKIPS):
+        if reason.startswith(ALLOWED_SKIPS):
+            self.passed_over.add(name)
+        elif self.strict:
             self.skipped[f"{name}: {reason}"] = None
 
     @pytest.hookimpl(optionalhook=True)
@@ -191,11 +207,18 @@ class SkipWatch:
         if output is not None:
             output["left_out"] = self.left_out
             output["skipped"] = list(self.skipped)
-        elif self.skipped and session.exitstatus == pytest.ExitCode.OK:
+        elif (self.skipped or self._miscounted) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @property
+    def _miscounted(self) -> bool:
+        return self.posix_only not in {None, len(self.passed_over)}
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for name in self.skipped:
             terminalreporter.write_line(f"SKIPPED, BUT MUST RUN HERE: {name}", red=True)
+        if self._miscounted:
+            found = f"{len(self.passed_over)} TESTS SAY THAT THEY ARE FOR ANOTHER SYSTEM"
+            terminalreporter.write_line(f"{found}, NOT {self.posix_only}", red=True)
         for suite, count in self.left_out.items():
             terminalreporter.write_line(SUITES[suite].format(count=count), yellow=True)

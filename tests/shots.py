@@ -108,8 +108,10 @@ class Photographer:
         self.take("welcome", self.wizard)
         self.wizard.open(self.project)
         self.until(lambda: self.draft.project is not None)
+        self._windows_server()
         self._answer()
         self.until(lambda: self.draft.package is not None)
+        self.wizard.go_to(0)
         for name in ("project", "build", "method", "server"):
             self.settle()
             self.take(name, self.wizard)
@@ -123,6 +125,34 @@ class Photographer:
         self._windows()
         self._stop()
         self.wizard.close()
+
+    def _windows_server(self) -> None:
+        """Show what is asked for a Windows service; no server is reached for it."""
+        from app.request import HealthOptions, Target, WindowsOptions
+        from ui.pages.setup_help import SetupHelp
+
+        request = self.draft.request
+        deploy = replace(
+            request.deploy,
+            kind="windows-service",
+            env={"PORT": "8080"},
+            health=HealthOptions(http="http://localhost:8080/health"),
+            windows=WindowsOptions(account="virtual", firewall=(8080,)),
+        )
+        target = Target("server.example.com", transport="winrm", user="Administrator")
+        self.draft.update(replace(request, name="hello", deploy=deploy, targets=(target,)))
+        self.until(lambda: self.draft.package is not None)
+        for index, name in ((2, "method-windows"), (3, "server-windows")):
+            self.until(lambda index=index: self.wizard.reachable() >= index)
+            self.wizard.go_to(index)
+            self.settle()
+            self.take(name, self.wizard)
+        prepare = self.wizard.page.findChildren(SetupHelp)[0]
+        prepare.set_opened(True)
+        self.settle()
+        self.wizard.scroll_to(prepare)
+        self.settle()
+        self.take("prepare-windows", self.wizard)
 
     def _answer(self) -> None:
         from app.request import HealthOptions, Target
@@ -189,7 +219,7 @@ class Photographer:
         self.until(lambda: server.releases.rowCount() > 0)
         self.settle()
         self.take("server-window", server)
-        server.tabs.setCurrentIndex(1)
+        server.show_releases()
         server.releases.selectRow(server.releases.rowCount() - 1)
         self.settle()
         self.take("releases", server)

@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "resources" / "locale"
 TEMPLATE = LOCALE / "slipway.pot"
 KEYWORDS = {"_": None, "marked": None, "ngettext": (1, 2)}
+
+NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # else the same texts make another file every minute
 
 Text = str | tuple[str, str]
 
@@ -97,8 +100,10 @@ def _body(catalog: Catalog) -> str:
 
 def compiled(path: Path) -> bytes:
     """Return what gettext reads, made from a .po file."""
+    catalog = read(path)
+    catalog.creation_date = NO_TIME
     file = io.BytesIO()
-    write_mo(file, read(path))
+    write_mo(file, catalog)
     return file.getvalue()
 
 

@@ -120,9 +120,12 @@ def prepare(application: QApplication) -> None:
 def make_wizard() -> Wizard:
     """Return the wizard's window with all its pages."""
     from ui.draft import Draft
+    from ui.theme import theme
     from ui.wizard import Slot, Wizard
 
     draft = Draft()
+    if draft.settings.appearance != "system":
+        theme().choose(draft.settings.appearance)
 
     def project() -> Page:
         from ui.pages.project import ProjectPage

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import CERTIFICATE, What
+from app.credentials import CERTIFICATE, What, hex_fingerprint
 from app.errors import UntrustedHost
 from app.i18n import _
 from app.request import Target
@@ -28,6 +28,7 @@ from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
 from ui.widgets.form import Field
 
 WIDTH = 560
+FITTING = 50  # letters of a fingerprint that fit into a line
 
 
 class Asking(QDialog):
@@ -96,8 +97,11 @@ class HostKeyDialog(Asking):
         place = f"{error.host}:{error.port}"
         self.body.addWidget(self._fingerprint(_("Server"), (place,)))
         kind = _("Certificate") if certificate else _("Key ({kind})").format(kind=error.key_type)
+        shown = [error.fingerprint]
+        if certificate:
+            shown.append(hex_fingerprint(error.key_base64))
         self.body.addWidget(
-            self._fingerprint(_("Shows now") if error.changed else kind, (error.fingerprint,))
+            self._fingerprint(_("Shows now") if error.changed else kind, tuple(shown))
         )
         if error.changed:
             self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
@@ -115,7 +119,7 @@ class HostKeyDialog(Asking):
     def _fingerprint(self, name: str, texts: tuple[str, ...]) -> QWidget:
         cell, column = self._cell(name)
         for text in texts:
-            line = label(text, select=True)
+            line = label(_breakable(text), select=True)
             line.setFont(monospace())
             line.setAccessibleName(f"{name}: {text}")
             column.addWidget(line)
@@ -287,3 +291,10 @@ class SecretValueDialog(Asking):
     def _show_toggled(self, shown: bool) -> None:
         mode = QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password
         self._value.setEchoMode(mode)
+
+
+def _breakable(text: str) -> str:
+    """Let a long word break where it must."""
+    return (
+        "\u200b".join(text[i : i + 8] for i in range(0, len(text), 8)) if len(text) > 50 else text
+    )

@@ -20,6 +20,7 @@ from app.request import DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
+from ui.targets import fitting
 from ui.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -255,8 +256,17 @@ class Draft(QObject):
         self._secrets.clear()
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
-        fresh = DeployRequest(targets=self.request.targets)
-        self.update(with_value(fresh, "project.path", folder))
+        self.update(with_value(self._fresh(), "project.path", folder))
+
+    def _fresh(self) -> DeployRequest:
+        """Return the answers that a new project begins with: how and where the last one ran."""
+        request = DeployRequest(targets=self.request.targets)
+        if self.settings.kind:
+            request = with_value(request, "deploy.kind", self.settings.kind)
+        if not request.targets:
+            last = fitting(request.deploy.kind, self.settings.targets[:1])
+            request = replace(request, targets=last)
+        return request
 
     def save(self, path: Path) -> None:
         """Write the answers as slipway.toml; raises SlipwayError."""
@@ -386,16 +396,11 @@ class Draft(QObject):
         self._go_on()
 
     def remember_answers(self) -> None:
-        """Keep the answers for the next time this project is opened, without passwords."""
+        """Keep the answers for the next time this project is opened."""
         from app.profile import dumps
-        from app.transport.output import without_url_passwords
 
-        build = self.request.build
-        env = {
-            name: text for name, text in build.env.items() if text == without_url_passwords(text)
-        }
-        kept = replace(self.request, build=replace(build, env=env))
-        self.settings.remember_project(kept.project.path, dumps(kept))
+        self.settings.remember_project(self.request.project.path, dumps(self.request))
+        self.settings.remember_kind(self.request.deploy.kind)
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,17 +29,22 @@ from PySide6.QtWidgets import (
 )
 
 from app.errors import SlipwayError
+from app.events import Outcome, StepState
 from app.history import History, Run
 from app.i18n import _, ngettext
 from ui.settings import Settings
 from ui.theme import theme
 from ui.widgets.amounts import duration_text
 from ui.widgets.basics import TONE_COLOURS, Notice, button, label
-from ui.widgets.log_view import Entry, LogView
+from ui.widgets.log_view import Entry, LogView, Sort
 from ui.widgets.outcome import outcome_text, outcome_tone
+from ui.widgets.step_list import state_text
 from ui.worker import Worker
 
 Index = QModelIndex | QPersistentModelIndex
+# What History writes: a step behind its number, an outcome behind the time.
+STEP = re.compile(rf"(?<=\] )({'|'.join(StepState)}): (.*)$")
+OUTCOME = re.compile(rf"(?<=^.{{8}}  )({'|'.join(Outcome)})$")
 LOG_LIMIT = 20_000_000  # bytes of one log that are read: more would not fit the view
 
 
@@ -83,8 +89,8 @@ class RunModel(QAbstractTableModel):
             )[index.column()]
         if role == Qt.ItemDataRole.ForegroundRole and index.column() == 3:
             return QColor(theme().colour(TONE_COLOURS[outcome_tone(run.outcome)]))
-        if role == Qt.ItemDataRole.ToolTipRole and run.error:
-            return run.error
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{run.title}\n\n{run.error}" if run.error else run.title
         return None
 
 
@@ -156,6 +162,7 @@ class HistoryWindow(QWidget):
         table.setShowGrid(False)
         table.setTabKeyNavigation(False)
         table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.verticalHeader().hide()
         header = table.horizontalHeader()
         header.setHighlightSections(False)
@@ -190,7 +197,9 @@ class HistoryWindow(QWidget):
             self.notice.clear()
         else:
             self.notice.say(
-                "info", _("Nothing was run yet"), _("Your first deployment comes here.")
+                "info",
+                _("Nothing was run yet"),
+                _("Open a project in the wizard and deploy it: every run is kept here."),
             )
         self._refresh()
 
@@ -266,7 +275,15 @@ def _entry(line: str) -> Entry:
         return ("stderr", line)
     if mark == "-":
         return ("note", line)
-    return ("heading", line) if mark == "[" and "running:" in line else ("stdout", line)
+    if mark == "[":
+        sort: Sort = "heading" if f" {StepState.RUNNING.value}: " in line else "stdout"
+        return (sort, STEP.sub(_in_words, line))
+    return ("stdout", OUTCOME.sub(lambda found: outcome_text(Outcome(found[0])), line))
+
+
+def _in_words(step: re.Match[str]) -> str:
+    """Return a step of a log, which is for programs too, in words like everywhere."""
+    return _("{name}: {text}").format(name=step[2], text=state_text(StepState(step[1])))
 
 
 def _local(text: str) -> str:

@@ -16,10 +16,11 @@ from PySide6.QtWidgets import (
 
 from app.i18n import _
 from app.plan import Plan
+from ui.notification import Notifier
 from ui.report import run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.basics import Notice, button, label
-from ui.widgets.outcome import say_outcome
+from ui.widgets.outcome import outcome_text, say_outcome
 from ui.widgets.plan_view import PlanView
 from ui.widgets.question import ask
 from ui.widgets.run_view import RunView
@@ -38,6 +39,7 @@ class RunDialog(QDialog):
         self.run = Run(task, self)
         self.run.changed.connect(self._refresh)
         self._closing = False
+        self._notifier = Notifier(self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 20, 24, 18)
         outer.setSpacing(14)
@@ -83,6 +85,7 @@ class RunDialog(QDialog):
         if state is RunState.ENDED:
             say_outcome(self.notice, self.run.outcome, self.run.error)
             self.close_button.setFocus()
+            self._notifier.tell(self.run.task.title, outcome_text(self.run.outcome))
             self.done_running.emit()
             if self._closing:
                 self.close()

@@ -101,6 +101,7 @@ class ServerWindow(QWidget):
         tabs.tabBar().setDrawBase(False)
         self.log = LogView(_("Log of the service"))
         self.log.suggest_name(f"{request.name}.log")
+        self.log.say_while_empty(_("What the program prints appears here."))
         tabs.addTab(_padded(self.log), _("&Log"))
         self.events = LogView(_("Windows event log"))
         self.events.suggest_name(f"{request.name}-events.log")

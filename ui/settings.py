@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from platformdirs import user_config_path
 
 from app.i18n import LANGUAGES
-from app.request import Target
+from app.request import KINDS, Target
 
 RECENT = 8
+APPEARANCES = ("system", "light", "dark", "contrast")
 CHOICES = {
     "transport": ("ssh", "winrm", "local"),
     "scheme": ("https", "http"),
@@ -43,6 +44,8 @@ class Settings:
         self._targets: tuple[Target, ...] = ()
         self._go_folder = ""
         self._language = ""
+        self._appearance = "system"
+        self._kind = ""
         self._read()
 
     @property
@@ -64,6 +67,16 @@ class Settings:
     def language(self) -> str:
         """The language that the user chose, a key of ``LANGUAGES``; empty: the system's own."""
         return self._language
+
+    @property
+    def appearance(self) -> str:
+        """One of ``APPEARANCES``, "system" unless the user chose another."""
+        return self._appearance
+
+    @property
+    def kind(self) -> str:
+        """How the service ran that was deployed last, empty before the first one."""
+        return self._kind
 
     def geometry(self, window: str) -> bytes:
         """Return the remembered place and size of ``window``, empty if there is none."""
@@ -108,6 +121,16 @@ class Settings:
         self._language = language
         self._write()
 
+    def remember_appearance(self, appearance: str) -> None:
+        """Keep what the window looks like."""
+        self._appearance = appearance
+        self._write()
+
+    def remember_kind(self, kind: str) -> None:
+        """Keep how a service runs: proposed for the next project."""
+        self._kind = kind
+        self._write()
+
     def _read(self) -> None:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
@@ -118,6 +141,10 @@ class Settings:
         self._go_folder = _typed(content.get("go"), str, "")
         language = _typed(content.get("language"), str, "")
         self._language = language if language in LANGUAGES else ""
+        appearance = content.get("appearance")
+        self._appearance = appearance if appearance in APPEARANCES else "system"
+        kind = content.get("kind")
+        self._kind = kind if kind in KINDS else ""
         self._geometry = {
             name: _bytes(text)
             for name, text in _typed(content.get("geometry"), dict, {}).items()
@@ -136,6 +163,8 @@ class Settings:
         content = {
             "go": self._go_folder,
             "language": self._language,
+            "appearance": self._appearance,
+            "kind": self._kind,
             "geometry": {
                 name: base64.b64encode(value).decode() for name, value in self._geometry.items()
             },

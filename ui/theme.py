@@ -121,7 +121,7 @@ LIGHT_CONTRAST = Colours(
     border="#000000",
     control_border="#000000",
     text="#000000",
-    muted="#000000",
+    muted="#3f3f3f",
     disabled="#5a5a5a",
     accent="#00308f",
     accent_hover="#001f5c",
@@ -152,7 +152,7 @@ DARK_CONTRAST = Colours(
     border="#ffffff",
     control_border="#ffffff",
     text="#ffffff",
-    muted="#ffffff",
+    muted="#cfcfcf",
     disabled="#a8a8a8",
     accent="#7cd1ff",
     accent_hover="#b8e6ff",
@@ -175,8 +175,6 @@ DARK_CONTRAST = Colours(
     sidebar_current="#0a4f8f",
     sidebar_accent="#ffff54",
 )
-
-APPEARANCES = ("system", "light", "dark", "contrast")
 
 
 @lru_cache(maxsize=256)
@@ -237,7 +235,7 @@ class Theme(QObject):
         return self._contrast or system_contrast(self._application)
 
     def choose(self, appearance: str) -> None:
-        """Use one of ``APPEARANCES``; for "contrast" light or dark is the system's."""
+        """Use an appearance of the settings; for "contrast" the system says light or dark."""
         schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
         self._contrast = appearance == "contrast"
         self.force(schemes.get(appearance))
@@ -330,6 +328,8 @@ def monospace() -> QFont:
     from PySide6.QtGui import QFontDatabase
 
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    # characters that it lacks come from where the rest of the interface has them from
+    font.setFamilies([*font.families(), *QApplication.font().families()])
     base = QApplication.font().pointSizeF()
     if base > 0:
         font.setPointSizeF(base)

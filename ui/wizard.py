@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+    QPaintEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -23,14 +29,16 @@ from PySide6.QtWidgets import (
 from app.errors import SlipwayError
 from app.i18n import _
 from ui.draft import Draft
-from ui.language import LanguageMenu
+from ui.dropping import dropped_path
+from ui.menus import Menus
 from ui.pages.page import Page
-from ui.theme import theme
-from ui.widgets.basics import button, label
+from ui.widgets.basics import button, put_in_tab_order, tab_mark
+from ui.widgets.reason import Reason
 from ui.widgets.side_bar import Entry, SideBar
 
 if TYPE_CHECKING:
     from app.history import History
+    from ui.notification import Notifier
     from ui.pages.deploy import DeployPage
     from ui.pages.review import ReviewPage
     from ui.run import Access, Task
@@ -80,10 +88,12 @@ class Wizard(QMainWindow):
         self._ahead.setInterval(AHEAD)
         self._ahead.timeout.connect(self._make_next)
         self.setCentralWidget(self._lay_out())
-        self._make_menus()
+        self.menus = Menus(self)
+        self.setAcceptDrops(True)
+        self._notifier: Notifier | None = None
         self.setWindowTitle("Slipway")
         self.resize(1140, 800)
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(1000, 600)
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)
@@ -100,8 +110,11 @@ class Wizard(QMainWindow):
         if page is None:
             page = self._pages[index] = self._slots[index].make()
             page.changed.connect(self.refresh)
-            self._frames[index] = _frame(page)
+            end = tab_mark()
+            self._frames[index] = _frame(page, end)
             self._stack.addWidget(self._frames[index])
+            # Tab goes through a page before it comes to what stands beneath it
+            put_in_tab_order(end, (self._reason, self.back_button, self.next_button))
         return page
 
     def _frame_of(self, index: int) -> QWidget:
@@ -202,64 +215,21 @@ class Wizard(QMainWindow):
         self._bar = QFrame()
         self._bar.setProperty("role", "bar")
         row = QHBoxLayout(self._bar)
-        row.setContentsMargins(32, 12, 24, 12)
+        row.setContentsMargins(24, 12, 24, 12)
         row.setSpacing(10)
-        self._reason = label(role="small")
+        self._reason = Reason(self.show_problem)
         row.addWidget(self._reason, 1)
         self.back_button = button(_("&Back"), self.back)
         self.next_button = button(_("&Next"), self.next, role="primary")
         self.next_button.setDefault(True)
+        # Next is off then, and a button that is off takes no key
+        self._tried = QShortcut(QKeySequence.mnemonic(self.next_button.text()), self)
+        self._tried.activated.connect(self.show_problem)
         row.addWidget(self.back_button)
         row.addWidget(self.next_button)
         down.addWidget(self._bar)
         across.addLayout(down, 1)
         return centre
-
-    def _make_menus(self) -> None:
-        standard = QKeySequence.StandardKey
-        self._menu_icons: dict[QAction, str] = {}
-        file = self.menuBar().addMenu(_("&File"))
-        file.aboutToShow.connect(self._draw_menu_icons)
-        self._add_action(file, _("&Open project…"), "folder", self._ask_folder, standard.Open)
-        self._add_action(
-            file, _("Open slipway.&toml…"), "file", self._ask_profile, QKeySequence("Ctrl+Shift+O")
-        )
-        file.addSeparator()
-        self._add_action(file, _("&Save slipway.toml"), "save", self.save, standard.Save)
-        self._add_action(
-            file, _("Save slipway.toml &as…"), "", self._ask_save, QKeySequence("Ctrl+Shift+S")
-        )
-        file.addSeparator()
-        self._add_action(file, _("&Quit"), "", self.close, standard.Quit)
-        view = self.menuBar().addMenu(_("&View"))
-        view.aboutToShow.connect(self._draw_menu_icons)
-        self._add_action(view, _("&History…"), "history", self.show_history, QKeySequence("Ctrl+H"))
-        self._server_action = self._add_action(
-            view, _("&Server…"), "server", self.show_server, QKeySequence("Ctrl+R")
-        )
-        view.addSeparator()
-        view.addMenu(LanguageMenu(self, self.draft.settings))
-
-    def _add_action(
-        self,
-        menu: QMenu,
-        text: str,
-        icon: str,
-        slot: Callable[[], object],
-        keys: QKeySequence | QKeySequence.StandardKey,
-    ) -> QAction:
-        action = QAction(text, self)
-        action.setShortcut(keys)
-        if icon:
-            self._menu_icons[action] = icon
-        action.triggered.connect(slot)
-        menu.addAction(action)
-        return action
-
-    def _draw_menu_icons(self) -> None:
-        """Draw what nobody sees before a menu opens."""
-        while self._menu_icons:
-            theme().set_icon(*self._menu_icons.popitem())
 
     # Where one is
 
@@ -304,6 +274,17 @@ class Wizard(QMainWindow):
         else:
             self._show(self.index + 1)
 
+    def scroll_to(self, widget: QWidget) -> None:
+        """Bring something on the page into view, its top at the top."""
+        frame = self._frames[self.index]
+        if isinstance(frame, QScrollArea):
+            top = widget.mapTo(self.page, QPoint(0, 0)).y()
+            frame.verticalScrollBar().setValue(top)
+
+    def show_problem(self) -> None:
+        """Go to the first thing that keeps one from going on."""
+        self.page.show_problem()
+
     def _show(self, index: int) -> None:
         self.page.leave()
         self.index = index
@@ -327,8 +308,9 @@ class Wizard(QMainWindow):
         self.next_button.setText(_("&Deploy") if self.index == self.last - 1 else _("&Next"))
         missing = [problem for problem in self.page.problems() if problem.blocking]
         self.next_button.setEnabled(not missing)
-        self._reason.setText(missing[0].text if missing else "")
-        self._server_action.setEnabled(self.draft.target is not None and not self.deploying)
+        self._reason.say(missing[0].text if missing else "")
+        self._tried.setEnabled(bool(missing))
+        self.menus.server.setEnabled(self.draft.target is not None and not self.deploying)
         name = self.draft.request.name
         self.setWindowTitle(f"{name} – Slipway" if name else "Slipway")
 
@@ -408,7 +390,7 @@ class Wizard(QMainWindow):
             )
 
     def _run(self, task: Task) -> None:
-        self.deploy.begin(task)
+        self.deploy.begin(task).changed.connect(self._tell_end)
         self._show(self.last)
 
     def _run_over(self) -> None:
@@ -416,29 +398,25 @@ class Wizard(QMainWindow):
         if self._closing:
             self.close()
 
+    def _tell_end(self) -> None:
+        """Tell how a run ended if nobody looks at the window."""
+        from ui.widgets.outcome import outcome_text
+
+        run = self.deploy.run
+        if run is None or run.running:
+            return
+        if self._notifier is None:
+            from ui.notification import Notifier
+
+            self._notifier = Notifier(self)
+        self._notifier.tell(run.task.title, outcome_text(run.outcome))
+
     def _start_over(self) -> None:
         # straight to Review: it waits until the server was looked at again
         self.draft.look_again()
         self._show(self.last - 1)
 
     # Files
-
-    def _ask_folder(self) -> None:
-        from PySide6.QtWidgets import QFileDialog
-
-        start = str(self.draft.request.project.path.parent)
-        name = QFileDialog.getExistingDirectory(self, _("Open a Go project"), start)
-        if name:
-            self.open(Path(name))
-
-    def _ask_profile(self) -> None:
-        from PySide6.QtWidgets import QFileDialog
-
-        start = str(self.draft.request.project.path)
-        kinds = _("Profiles (*.toml)")
-        name, _kind = QFileDialog.getOpenFileName(self, _("Open slipway.toml"), start, kinds)
-        if name:
-            self.open(Path(name))
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml."""
@@ -451,26 +429,28 @@ class Wizard(QMainWindow):
     def save(self) -> None:
         """Write slipway.toml where it was read from, or ask where."""
         if self.draft.profile_path is None:
-            self._ask_save()
+            self.menus.ask_save()
         else:
-            self._save_as(self.draft.profile_path)
+            self.save_as(self.draft.profile_path)
 
-    def _ask_save(self) -> None:
-        from PySide6.QtWidgets import QFileDialog
-
-        start = self.draft.profile_path or self.draft.request.project.path / "slipway.toml"
-        kinds = _("Profiles (*.toml)")
-        name, _kind = QFileDialog.getSaveFileName(self, _("Save slipway.toml"), str(start), kinds)
-        if name:
-            self._save_as(Path(name))
-
-    def _save_as(self, path: Path) -> None:
+    def save_as(self, path: Path) -> None:
+        """Write slipway.toml; what goes wrong is told."""
         try:
             self.draft.save(path)
         except SlipwayError as error:
             from ui.widgets.question import tell_error
 
             tell_error(self, error)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if not self.deploying and dropped_path(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = dropped_path(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self.open(path)
 
     # The end
 
@@ -515,12 +495,13 @@ class Wizard(QMainWindow):
             self.close()
 
 
-def _frame(page: Page) -> QWidget:
+def _frame(page: Page, end: QWidget) -> QWidget:
     """Put a page into what scrolls it and keeps its lines at a readable length."""
     holder = QWidget()
     holder.setProperty("role", "page")
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
+    page.body.addWidget(end)
     if page.wide:
         row.addWidget(page)
     else:

@@ -34,7 +34,7 @@ from app.layout import Change, Draft, Layout, describe, differences, to_prune
 from app.registry import reference
 from app.releases import Release, Store
 from app.request import DeployRequest, HealthOptions
-from app.rules import LOOKS_SECRET
+from app.rules import looks_secret
 from app.step import Step
 from app.transport import Secret
 
@@ -367,7 +367,11 @@ def _hidden(container: Container | None, release: Release | None) -> tuple[Secre
     """Return the secrets that a container has, so that its output can be masked."""
     if container is None or release is None:
         return ()
-    names = [key for key in container.env if key in release.secrets or LOOKS_SECRET.search(key)]
+    names = [
+        key
+        for key, value in container.env.items()
+        if key in release.secrets or looks_secret(key, value)
+    ]
     return tuple(container.env[key] for key in names)
 
 

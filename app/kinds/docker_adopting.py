@@ -11,7 +11,7 @@ from app.i18n import _
 from app.kinds.container_spec import ContainerSpec
 from app.releases import Release, release_id
 from app.request import DeployOptions, DeployRequest, HealthOptions
-from app.rules import LOOKS_SECRET
+from app.rules import looks_secret
 from app.transport import Secret
 
 
@@ -61,9 +61,9 @@ class Adopted:
 def adopt(container: Container, options: DeployOptions) -> Adopted:
     """Return the options with what a foreign container has: ports, environment, volumes, limits.
 
-    Environment variables whose names look like secrets become secrets.
+    Environment variables that look like secrets become secrets.
     """
-    hidden = {key: value for key, value in container.env.items() if LOOKS_SECRET.search(key)}
+    hidden = {key: value for key, value in container.env.items() if looks_secret(key, value)}
     shown = {key: value.reveal() for key, value in container.env.items() if key not in hidden}
     never = container.restart_policy == "no"
     docker = replace(

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from app.errors import CommandFailed
 from app.i18n import _
 from app.processes import LineSplitter
+from app.rules import URL_PASSWORD
 from app.transport import MASK, Command, CommandResult, OnLine, Secret
 
 # A log that is followed for days must not fill the memory: a result keeps the last so many
@@ -18,7 +19,6 @@ KEEP_CHARACTERS = 32 * 1024 * 1024
 TIMED_OUT = 124
 
 Source = Literal["stdout", "stderr"]
-URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 
 
 def without_url_passwords(text: str) -> str:

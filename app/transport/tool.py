@@ -24,7 +24,7 @@ class HostError:
 
     def __str__(self) -> str:
         number = _(" (Windows error {code})").format(code=self.code) if self.code else ""
-        return "\n".join(filter(None, (f"{self.doing}: {self.system}{number}", self.cause)))
+        return "\n".join(filter(None, (self.system + number, self.cause)))
 
 
 def read_host_error(stderr: str) -> HostError | None:

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PyInstaller.depend.bindepend import get_imports
-
+from resources.package import icu
 from resources.package.archive import finish
 from resources.package.icons import write_icons
-from resources.package.licences import write_licences
+from resources.package.licences import GoPart, write_licences
 
 __all__ = [
     "UNUSED_MODULES",
@@ -30,7 +29,6 @@ __all__ = [
 
 Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
 
-HOST_ARCHITECTURES = ("amd64", "arm64")
 UNUSED_MODULES = [
     "PySide6.QtNetwork",
     "doctest",
@@ -58,6 +56,12 @@ QT_PLUGINS = {
 QT_TRANSLATIONS = ("qtbase_zh_CN.qm", "qtbase_en.qm")
 # drawn by the processor: Qt's stand-ins for a graphics card's driver on Windows
 QT_DRIVERS = ("opengl32sw.dll", "d3dcompiler_47.dll")
+# What every Linux with a desktop has, and what must be its own: others would not fit its fonts,
+# its services, its graphics card's driver.
+DESKTOP_LIBRARIES = (
+    "libdbus-1.", "libfontconfig.", "libfreetype.", "libgcc_s.", "libglib-2.0.", "libgthread-2.0.",
+    "libstdc++.",
+)  # fmt: skip
 
 
 def resources(folder: Path) -> list[tuple[str, str]]:
@@ -70,7 +74,8 @@ def resources(folder: Path) -> list[tuple[str, str]]:
 
 
 def _wanted(path: Path) -> bool:
-    return path.parts[0] != "package" and not {"__pycache__", "prebuilt"} & set(path.parts)
+    unwanted = {"__pycache__", "prebuilt", "vendor"}  # what is made of them is inside
+    return path.parts[0] != "package" and not unwanted & set(path.parts)
 
 
 def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -91,7 +96,7 @@ def _unused(name: str) -> bool:
     """Return whether a file of Qt's is for something that Slipway does not do."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.parts[0] != "PySide6":
-        return False
+        return path.name == "RECORD"
     if path.name in QT_DRIVERS:
         return True
     if "translations" in path.parts:
@@ -102,36 +107,50 @@ def _unused(name: str) -> bool:
 
 
 def _reachable(entries: list[Entry]) -> list[Entry]:
-    """Leave out, on Linux, the libraries that only something unused asked for.
+    """Leave out, on Linux, the libraries that only something unused asked for, or the desktop has.
 
-    What stays is what Python's extension modules and Qt's plugins are linked with.
+    What stays is what Python itself, its extension modules and Qt's plugins are linked with.
     """
     if sys.platform != "linux":
         return entries
-    asked = {
-        name
-        for place, source, kind in entries
-        if kind == "EXTENSION" or "/plugins/" in place
-        for name, _path in get_imports(source)
+    libraries = {
+        PurePosixPath(place).name: source for place, source, kind in entries if kind != "SYMLINK"
     }
-    return [
-        entry
-        for entry in entries
-        if entry[2] == "EXTENSION"
-        or "/plugins/" in entry[0]
-        or PurePosixPath(entry[0]).name in asked
-        or PurePosixPath(entry[0]).name.startswith("libpython")
+    asked: set[str] = set()
+    left = [name for name in libraries if name.startswith("libpython")]
+    left += [
+        PurePosixPath(place).name
+        for place, _source, kind in entries
+        if kind == "EXTENSION" or "/plugins/" in place
     ]
+    while left:
+        name = left.pop()
+        if name in asked or name not in libraries or name.startswith(DESKTOP_LIBRARIES):
+            continue
+        asked.add(name)
+        left += _linked_with(Path(libraries[name]))
+    return [entry for entry in entries if PurePosixPath(entry[0]).name in asked]
+
+
+def _linked_with(library: Path) -> list[str]:
+    shown = subprocess.run(["objdump", "-p", library], check=True, capture_output=True, text=True)
+    return re.findall(r"^\s+NEEDED\s+(\S+)$", shown.stdout, re.MULTILINE)
 
 
 def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
-    """Drop the symbols for debuggers from what has some, on Linux; Qt comes without."""
+    """Drop the symbols for debuggers from what has some, on Linux, and what ICU is not asked for.
+
+    Qt comes without symbols.
+    """
     strip = shutil.which("strip")
     if sys.platform != "linux" or not strip:
         return entries
     shutil.rmtree(folder, ignore_errors=True)
     smaller = []
     for place, source, kind in entries:
+        if kind != "SYMLINK" and icu.LIBRARY.search(place):
+            smaller.append((place, str(icu.smaller(Path(source), folder)), kind))
+            continue
         if kind == "SYMLINK" or place.startswith("PySide6/"):
             smaller.append((place, source, kind))
             continue
@@ -142,28 +161,31 @@ def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
     return smaller
 
 
-def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]:
     """Build slipway-host.exe for every architecture of Windows from the Go module ``source``.
 
-    Returns the programs, and the folders of the Go modules that are in them, Go's own first.
+    Returns the programs, each with the id of its sources beside it, and what of Go's is in them.
     """
+    from app import winhost
     from app.toolchain import find_toolchain
-    from app.winhost import build
 
     toolchain = find_toolchain()
-    folder.mkdir(parents=True, exist_ok=True)
-    programs = []
-    for architecture in HOST_ARCHITECTURES:
+    made = []
+    for architecture in winhost.ARCHITECTURES:
         program = folder / f"slipway-host-{architecture}.exe"
-        shutil.copyfile(build(architecture, toolchain), program)
-        programs.append(program)
-    command = [toolchain.go, "list", "-m", "-f", "{{if not .Main}}{{.Dir}}{{end}}", "all"]
-    listed = subprocess.run(command, cwd=source, check=True, capture_output=True, text=True)
-    root = subprocess.run(
-        [toolchain.go, "env", "GOROOT"], check=True, capture_output=True, text=True
+        winhost.build_program(architecture, program, toolchain)
+        stamp = program.with_suffix(".id")
+        stamp.write_text(winhost.source_id(), encoding="utf-8")
+        made += [program, stamp]
+    vendored = source / "vendor"
+    modules = re.findall(
+        r"^# (\S+) (v\S+)$", (vendored / "modules.txt").read_text(encoding="utf-8"), re.MULTILINE
     )
-    modules = [root.stdout.strip(), *listed.stdout.split("\n")]
-    return programs, [Path(line) for line in modules if line]
+    parts = [GoPart(name, version, vendored / name / "LICENSE") for name, version in modules]
+    # Debian keeps Go's own elsewhere: the same words of the same people
+    texts = (toolchain.goroot / "LICENSE", *(part.licence for part in parts))
+    text = next(path for path in texts if path.is_file())
+    return made, [GoPart("Go", toolchain.version, text), *parts]
 
 
 def version_resource(name: str, project: Mapping[str, Any], file: Path) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -15,10 +16,19 @@ WORDS = ("licen", "copying", "notice", "copyright")
 QT = {"PySide6_Essentials", "shiboken6"}
 
 
-def write_licences(packed: Iterable[Path], go: Iterable[Path], folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class GoPart:
+    """Something that is in a Go program: a module, or what comes with Go itself."""
+
+    name: str
+    version: str
+    licence: Path
+
+
+def write_licences(packed: Iterable[Path], go: Iterable[GoPart], folder: Path) -> None:
     """Write the licence texts of all that the ``packed`` files came from, and a list of them.
 
-    ``go`` are the folders of the Go modules in slipway-host.exe. Raises LookupError for a file
+    ``go`` is what slipway-host.exe is made of. Raises LookupError for a file
     whose origin or licence can't be found: nothing is given away without its licence.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -29,7 +39,9 @@ def write_licences(packed: Iterable[Path], go: Iterable[Path], folder: Path) -> 
         files -= own
         rows.append(_from_distribution(found, folder))
     rows += _from_system(_outside(files), folder)
-    rows += [_from_go(module, folder) for module in go]
+    for part in go:
+        name = part.name.replace("/", "-")
+        rows.append((name, part.version, "BSD-3-Clause", _copy(name, [part.licence], folder)))
     _write_list(rows, folder)
 
 
@@ -112,12 +124,6 @@ def _python(folder: Path) -> str:
     return _copy("Python", [path for path in places if path.is_file()][:1], folder)
 
 
-def _from_go(module: Path, folder: Path) -> tuple[str, str, str, str]:
-    name, _at, version = module.name.partition("@")
-    name = "golang.org-x-" + name if version else "Go"
-    return name, version, "BSD-3-Clause", _copy(name, [module / "LICENSE"], folder)
-
-
 def _copy(name: str, texts: list[Path], folder: Path) -> str:
     """Copy licence texts into a folder of their own; return its name."""
     if not texts:
@@ -145,6 +151,7 @@ def _write_list(rows: list[tuple[str, str, str, str]], folder: Path) -> None:
         "version 3. They lie beside the program as shared libraries, unchanged, and may be",
         "replaced by versions of your own. Their source:",
         "https://download.qt.io/official_releases/QtForPython/",
+        "Of ICU, which comes with them, the data of other languages are left out.",
         "",
     ]
     (folder / "LIST.txt").write_text("\n".join(lines), encoding="utf-8")

@@ -2,27 +2,32 @@ package main
 
 import "strings"
 
-// programOf takes the program and its arguments out of a service's command line, as CreateProcess
-// does: a path without quotes ends at the first blank where a file of that name exists.
+// programOf takes the program and its arguments out of a service's command line.
 func programOf(line string, exists func(string) bool) (string, []string) {
+	program, rest := cutProgram(line, exists)
+	return program, splitWords(rest)
+}
+
+// cutProgram finds the program as CreateProcess does: a path without quotes ends at the first
+// blank where a file of that name exists.
+func cutProgram(line string, exists func(string) bool) (program, rest string) {
 	line = strings.TrimLeft(line, " \t")
 	if strings.HasPrefix(line, `"`) {
-		program, rest, _ := strings.Cut(line[1:], `"`)
-		return program, splitWords(rest)
+		program, rest, _ = strings.Cut(line[1:], `"`)
+		return program, rest
 	}
-	for end := 0; end < len(line); end++ {
-		if line[end] != ' ' && line[end] != '\t' {
+	for end := 0; end <= len(line); end++ {
+		if end < len(line) && line[end] != ' ' && line[end] != '\t' {
 			continue
 		}
 		if exists(line[:end]) || exists(line[:end]+".exe") {
-			return line[:end], splitWords(line[end:])
+			return line[:end], line[end:]
 		}
 	}
-	if exists(line) || exists(line+".exe") {
-		return line, []string{}
+	if end := strings.IndexAny(line, " \t"); end >= 0 {
+		return line[:end], line[end:]
 	}
-	program, rest, _ := strings.Cut(line, " ")
-	return program, splitWords(rest)
+	return line, ""
 }
 
 // splitWords takes arguments apart as the C runtime and Go do.

@@ -11,8 +11,9 @@ const (
 	startLimit = 45 * time.Second
 	// What a service host may need beyond its program's own grace, to end the tree and say so.
 	hostMargin = 5 * time.Second
-	// How long Windows may take to notice that a process was ended.
-	noticeLimit = 15 * time.Second
+	// How long a process may take to be gone that was ended, and Windows to notice that.
+	killLimit   = 15 * time.Second
+	noticeLimit = 2 * time.Second
 )
 
 func runService(call *session) error {
@@ -29,6 +30,8 @@ func runService(call *session) error {
 		return call.answer(facts)
 	case action == "switch" && len(call.args) == 2:
 		return runSwitch(call, name)
+	case action == "save" && len(call.args) == 3:
+		return runSave(call, name)
 	case action == "start" && len(call.args) == 0:
 		pid, err := startService(name)
 		if err != nil {
@@ -69,8 +72,13 @@ func startService(name string) (uint32, error) {
 	}
 	defer opened.close()
 	// what is just stopping is started once it has stopped
+	dead := 0
 	if _, _, err := opened.await(startLimit, func(now windows.SERVICE_STATUS_PROCESS) bool {
-		return now.CurrentState != windows.SERVICE_STOP_PENDING
+		// Windows notices at once that the process of a service is gone, Wine does not
+		if !alive(now.ProcessId) {
+			dead++
+		}
+		return now.CurrentState != windows.SERVICE_STOP_PENDING || dead > 10
 	}); err != nil {
 		return 0, failing(doing, err)
 	}
@@ -88,24 +96,25 @@ func startService(name string) (uint32, error) {
 		return 0, failingWith(exitTimedOut, doing, windows.WAIT_TIMEOUT)
 	}
 	if status.CurrentState == windows.SERVICE_STOPPED {
-		return 0, whyStopped(doing, status)
+		return 0, whyStopped(doing, name, status)
 	}
 	return status.ProcessId, nil
 }
 
-// whyStopped is the failure of a service that ended instead of running.
-func whyStopped(doing string, status windows.SERVICE_STATUS_PROCESS) error {
-	switch number := windows.Errno(status.Win32ExitCode); number {
-	case windows.NO_ERROR:
-		return problem(exitFailed, doing, "it ended by itself and reported no error")
-	case windows.ERROR_SERVICE_SPECIFIC_ERROR:
-		return &failure{
-			code: uint32(number), doing: doing, exit: exitFailed,
-			system: systemText(number) + " " + "Its own code: " + decimal(status.ServiceSpecificExitCode),
-		}
-	default:
-		return failing(doing, number)
+// whyStopped is the failure of a service that ended instead of running; a service host says more.
+func whyStopped(doing, name string, status windows.SERVICE_STATUS_PROCESS) error {
+	number := windows.Errno(status.Win32ExitCode)
+	words := []string{systemText(number)}
+	if number == windows.NO_ERROR {
+		words[0] = "It ended by itself and reported no error."
 	}
+	if number == windows.ERROR_SERVICE_SPECIFIC_ERROR {
+		words = append(words, "Its own code: "+decimal(status.ServiceSpecificExitCode)+".")
+	}
+	if facts, err := lookAt(name); err == nil && facts.Host != nil && facts.Host.Problem != "" {
+		words = append(words, "The service host says: "+facts.Host.Problem)
+	}
+	return &failure{code: uint32(number), doing: doing, exit: exitFailed, system: strings.Join(words, " ")}
 }
 
 // stopping is one service on its way to a stop.
@@ -225,7 +234,7 @@ func (s stopping) how() string {
 // again: its recovery actions are put aside meanwhile.
 func (s stopping) kill(process windows.Handle) error {
 	if s.facts.Recovery != nil && len(s.facts.Recovery.Actions) > 0 {
-		opened, err := openService(s.name, allRights)
+		opened, err := openService(s.name, changeRights)
 		if err != nil {
 			return err
 		}
@@ -240,9 +249,11 @@ func (s stopping) kill(process windows.Handle) error {
 			return err
 		}
 	}
-	if !exited(process, noticeLimit) || !s.stopped(noticeLimit) {
+	if !exited(process, killLimit) {
 		return windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL
 	}
+	// the process is gone, which counts; Windows needs a moment to notice, Wine never does
+	s.stopped(noticeLimit)
 	return nil
 }
 

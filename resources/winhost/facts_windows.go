@@ -51,11 +51,15 @@ func runFacts(call *session) error {
 	if err != nil {
 		return failing("ask for the machine's name", err)
 	}
+	tool, err := os.Executable()
+	if err != nil {
+		return failing("find this program", err)
+	}
 	for name, value := range map[string]any{
 		"system": "windows", "arch": nativeArchitecture(), "os_name": systemName(), "hostname": host,
 		"user": userName(), "elevated": elevated, "clock": time.Now().Unix(), "root": root,
 		"writable": writable(folder), "disk_free": free, "code_page": windows.GetACP(),
-		"ports": ports, "service": service, "vcruntime": hasRuntime(), "nssm": foundNSSM(),
+		"tool": tool, "ports": ports, "service": service, "vcruntime": hasRuntime(), "nssm": foundNSSM(),
 	} {
 		found[name] = value
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,9 +42,6 @@ func runLog(call *session) error {
 			return errUsage
 		}
 	}
-	if !isFolder(folder) {
-		return problem(exitMissing, "read the log", "no such folder: %s", folder)
-	}
 	return showLog(call, folder, int(count), since, follow)
 }
 
@@ -58,19 +56,23 @@ func showLog(call *session, folder string, count int, since int64, follow bool) 
 	if err != nil {
 		return failing("read the log", err)
 	}
-	out := bufio.NewWriter(call.stdout)
+	mask := maskFor(folder)
 	for _, line := range lines {
-		_, _ = out.Write(line)
+		if _, err := mask.WriteString(call.stdout, string(line)); err != nil {
+			return nil // nobody listens
+		}
 	}
-	if err := out.Flush(); err != nil || !follow {
+	if !follow {
 		return nil
 	}
 	left := watchCaller()
 	for {
 		tails = addTails(folder, tails, false)
+		// read anew each time: another release may have brought new secrets
+		mask = maskFor(folder)
 		for _, one := range tails {
-			if one.copy(call.stdout) != nil {
-				return nil // nobody listens any more
+			if one.copy(call.stdout, mask) != nil {
+				return nil
 			}
 		}
 		select {
@@ -93,8 +95,22 @@ func logParts(folder string, since int64) []logPart {
 		}
 		parts = append(parts, logPart{path, at.ModTime(), offsetSince(path, since)})
 	}
-	sort.SliceStable(parts, func(i, j int) bool { return parts[i].modified.Before(parts[j].modified) })
+	sort.SliceStable(parts, func(i, j int) bool {
+		if parts[i].modified.Equal(parts[j].modified) {
+			return rotation(parts[i].path) > rotation(parts[j].path)
+		}
+		return parts[i].modified.Before(parts[j].modified)
+	})
 	return parts
+}
+
+// rotation is the number that a rotated file of ours bears: the higher, the older.
+func rotation(path string) int {
+	number, err := strconv.Atoi(strings.TrimPrefix(filepath.Ext(strings.TrimSuffix(path, ".log")), "."))
+	if err != nil {
+		return 0
+	}
+	return number
 }
 
 // offsetSince is where the lines of that time begin, as the log's times tell; 0 without them.
@@ -172,6 +188,8 @@ type tail struct {
 	info   os.FileInfo
 	file   *os.File // nil once it was rotated away and read to its end
 	offset int64
+
+	buffer, pending []byte
 }
 
 // addTails adds those files of the folder that are not followed yet, from their end or beginning.
@@ -186,7 +204,7 @@ func addTails(folder string, known []*tail, fromEnd bool) []*tail {
 			file.Close()
 			continue
 		}
-		one := &tail{path: part.path, info: info, file: file}
+		one := &tail{path: part.path, info: info, file: file, buffer: make([]byte, pieceBytes)}
 		if fromEnd {
 			one.offset = info.Size()
 		}
@@ -204,8 +222,10 @@ func find(tails []*tail, info os.FileInfo) *tail {
 	return nil
 }
 
-// copy passes on what is new; only writing fails, for the file may be cut or gone at any time.
-func (t *tail) copy(to io.Writer) error {
+// copy passes on what is new, whole lines of it, so that no secret is cut in two; what stays
+// without a line end is passed on in the next round. Only writing fails, for the file may be cut
+// or gone at any time.
+func (t *tail) copy(to io.Writer, mask *strings.Replacer) error {
 	if t.file == nil {
 		return nil
 	}
@@ -214,15 +234,29 @@ func (t *tail) copy(to io.Writer) error {
 	if at, err := t.file.Stat(); err == nil && at.Size() < t.offset {
 		t.offset = 0
 	}
-	out := &sink{to: to}
-	count, _ := io.Copy(out, io.NewSectionReader(t.file, t.offset, 1<<62))
-	t.offset += count
+	for {
+		count, _ := t.file.ReadAt(t.buffer[len(t.pending):cap(t.buffer)], t.offset)
+		t.offset += int64(count)
+		idle := count == 0
+		t.pending = t.buffer[:len(t.pending)+count]
+		end := len(t.pending)
+		if !idle {
+			end = wholeLines(t.pending, false)
+		}
+		if _, err := mask.WriteString(to, string(t.pending[:end])); err != nil {
+			return err
+		}
+		t.pending = t.buffer[:copy(t.buffer, t.pending[end:])]
+		if idle {
+			break
+		}
+	}
 	if rotated {
 		// held open any longer, it would be in the way of the next rotation
 		t.file.Close()
 		t.file = nil
 	}
-	return out.err
+	return nil
 }
 
 func closeTails(tails []*tail) {

@@ -48,6 +48,16 @@ func startedAt(pid uint32) time.Time {
 	return fileTime(created)
 }
 
+// alive tells whether a process runs; one that has ended may still be known to Windows.
+func alive(pid uint32) bool {
+	process, err := windows.OpenProcess(windows.SYNCHRONIZE, false, pid)
+	if err != nil {
+		return oneOf(err, windows.ERROR_ACCESS_DENIED)
+	}
+	defer windows.CloseHandle(process)
+	return !exited(process, 0)
+}
+
 // programPath is the file a process runs, "" if it can't be asked.
 func programPath(pid uint32) string {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)

@@ -40,7 +40,9 @@ func openService(name string, access uint32) (*service, error) {
 const (
 	lookRights  = windows.SERVICE_QUERY_CONFIG | windows.SERVICE_QUERY_STATUS | windows.SERVICE_ENUMERATE_DEPENDENTS
 	driveRights = lookRights | windows.SERVICE_START | windows.SERVICE_STOP
-	allRights   = driveRights | windows.SERVICE_CHANGE_CONFIG | windows.DELETE
+	// SERVICE_START: the right to change recovery actions includes it
+	changeRights = lookRights | windows.SERVICE_CHANGE_CONFIG | windows.SERVICE_START
+	deleteRights = windows.DELETE
 )
 
 func (s *service) close() { windows.CloseServiceHandle(s.handle) }

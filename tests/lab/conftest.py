@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.cli import main
+from tests.command_line import Answer, Run
 from tests.lab.hosts import (
     LAB,
     LabEngine,
@@ -15,6 +23,9 @@ from tests.lab.hosts import (
     read_registry,
 )
 from tests.lab.windows_host import WindowsHost, WindowsWitness, read_windows_hosts
+
+if TYPE_CHECKING:
+    from ui.wizard import Wizard
 
 # One user of each kind of right, both Linux systems among them.
 ONE_OF_EACH = ("bookworm-root", "bookworm-deploy", "trixie-nopass", "trixie-dock")
@@ -70,3 +81,47 @@ def engine(hosts: dict[str, LabHost]) -> LabEngine:
 def registry(hosts: dict[str, LabHost]) -> LabRegistry:
     """Return the registry that this machine and all hosts reach at the same address."""
     return read_registry()
+
+
+@pytest.fixture
+def garbage_here() -> Iterator[None]:
+    """Collect garbage on this thread only, as the application does: see ui/garbage.py."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
+
+@pytest.fixture
+def wizard(qtbot: QtBot) -> Iterator[Wizard]:
+    """Return the wizard's window as the program makes it; afterwards its threads are gone."""
+    from ui import __main__ as program
+    from ui.task import Task
+    from ui.theme import theme
+
+    theme()
+    made = program.make_wizard()
+    qtbot.addWidget(made)
+    made.show()
+    with qtbot.waitActive(made):
+        made.activateWindow()
+    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    yield made
+    if made.deploying and made.deploy.run is not None:
+        made.deploy.run.cancel()
+        qtbot.waitUntil(lambda: not made.deploying, timeout=30_000)
+    made.close()
+    tasks = made.draft.findChildren(Task)
+    qtbot.waitUntil(lambda: not any(task.workers for task in tasks), timeout=30_000)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process."""
+
+    def command(*arguments: str | Path) -> Answer:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capfd.readouterr())
+
+    return command

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,40 +26,11 @@ from app.request import (
     ProjectOptions,
     Target,
 )
-from tests.command_line import ROOT, begin, converse
+from tests.command_line import ROOT, Run, begin, converse
 from tests.lab.hosts import LabHost, LabRegistry
 
 PROJECTS = ROOT / "tests" / "projects"
 NAME = "cli-lab"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command did: exit code, stdout, stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def shapes(self) -> list[dict[str, Any]]:
-        """Each line of stdout as JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run one command in this process."""
-
-    def command(*arguments: str | Path) -> Answer:
-        capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return Answer(code, *capfd.readouterr())
-
-    return command
 
 
 @dataclass

@@ -105,7 +105,6 @@ def test_a_program_that_speaks_runs_natively(desk: WindowsDesk, project: str) ->
 
 
 def test_under_nssm(desk: WindowsDesk) -> None:
-    desk.speaking("scm")
     desk.with_windows(host="nssm", nssm=NSSM)
     whole_trip(desk)
     assert "nssm.exe" in desk.registered()

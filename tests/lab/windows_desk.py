@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import urllib.request
 from dataclasses import dataclass, replace
@@ -17,11 +16,12 @@ from app.request import (
     DeployOptions,
     DeployRequest,
     HealthOptions,
+    ProjectOptions,
     Target,
     WindowsOptions,
 )
 from app.transport import Secret, Transport
-from tests.lab.desk import PROJECTS, Desk, sample
+from tests.lab.desk import Desk, sample
 from tests.lab.windows_host import WindowsHost
 
 
@@ -84,9 +84,7 @@ class WindowsDesk(Desk):
 
     def speaking(self, project: str) -> None:
         """Choose a program that talks to the service manager, as the lab's Windows needs it."""
-        overlay = service_overlay(self.folder)
-        build = replace(self.request.build, env={"GOFLAGS": f"-overlay={overlay}"})
-        self.request = replace(self.request, project=sample(self.folder, project), build=build)
+        self.request = replace(self.request, project=speaking_sample(self.folder, project))
 
     def answer(self) -> str:
         with urllib.request.urlopen(f"http://{self.host.ip}:{self.port}/", timeout=5) as answer:
@@ -111,25 +109,16 @@ class WindowsDesk(Desk):
         witness.sh(f"rm -rf '/wine/drive_c/Services/{self.name}'")
 
 
-def service_overlay(folder: Path) -> Path:
-    """Return an overlay for Go's build by which a program knows that it is a service under Wine.
+def speaking_sample(folder: Path, project: str) -> ProjectOptions:
+    """Return a copy of a sample project that knows under Wine, too, that it is a service.
 
     Wine runs all processes in session 1; x/sys asks for session 0.
     """
-    found = folder / "overlay.json"
-    if found.exists():
-        return found
-    where = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys"],
-        cwd=PROJECTS / "scm", capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    source = Path(where) / "windows" / "svc" / "security.go"
-    text = source.read_text()
-    changed = folder / "security.go"
-    changed.write_text(text.replace(SESSION_ZERO, "true"))
-    assert text != changed.read_text()
-    found.write_text(json.dumps({"Replace": {str(source): str(changed)}}))
-    return found
-
-
-SESSION_ZERO = "parentProcess.SessionID == 0"
+    options = sample(folder, project)
+    if not (options.path / "vendor").exists():
+        subprocess.run(["go", "mod", "vendor"], cwd=options.path, check=True, capture_output=True)
+        source = options.path / "vendor/golang.org/x/sys/windows/svc/security.go"
+        text = source.read_text()
+        source.write_text(text.replace("parentProcess.SessionID == 0", "true"))
+        assert source.read_text() != text
+    return options

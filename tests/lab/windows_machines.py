@@ -64,7 +64,7 @@ class WindowsLab:
             *("run", "-d", "--init", "--name", machine.name, "--hostname", machine.name),
             *("--env=LANG=C.UTF-8", "--env=WINEDEBUG=-all", "--env=WINEPREFIX=/wine"),
             # In memory: a machine is made new in seconds.
-            *("--tmpfs=/wine:exec", self._image(), "sleep", "infinity"),
+            *("--tmpfs=/wine:exec", self.image(), "sleep", "infinity"),
         )
         stage = self._furnish(machine)
         self.docker("cp", f"{stage}/.", f"{machine.name}:/lab")
@@ -74,7 +74,8 @@ class WindowsLab:
         """Wait until both servers said that they are ready, a minute at most."""
         self.docker("exec", machine.name, "sh", "/lab/ready.sh")
 
-    def _image(self) -> str:
+    def image(self) -> str:
+        """Have the machines' image in the lab's engine; returns its name."""
         image = f"lab-windows:{windows_images.recipe()}"
         if not self.docker("images", "-q", image).strip():
             self.docker("import", str(windows_images.cached_image(self.cache, self.say)), image)

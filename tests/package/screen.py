@@ -63,11 +63,24 @@ class Screen:
         self._server.wait()
         shutil.rmtree(self._folder)
 
+    @staticmethod
+    def _start(dump: bytes) -> int:
+        """Return where in the file the first pixel is."""
+        words = struct.unpack_from(">25I", dump)
+        return int(words[HEAD_BYTES] + words[COLOURS] * COLOUR_BYTES)
+
     def picture(self) -> Picture:
         dump = (self._folder / "Xvfb_screen0").read_bytes()
-        words = struct.unpack_from(">25I", dump)
-        start = words[HEAD_BYTES] + words[COLOURS] * COLOUR_BYTES
+        start = self._start(dump)
         return Picture(dump[start : start + WIDTH * HEIGHT * BYTES_PER_PIXEL])
+
+    def pixel(self, x: int, y: int) -> tuple[int, int, int]:
+        """Return the red, green and blue of one pixel, without reading all of them."""
+        with (self._folder / "Xvfb_screen0").open("rb") as dump:
+            start = self._start(dump.read(100))
+            dump.seek(start + (y * WIDTH + x) * BYTES_PER_PIXEL)
+            blue, green, red, _unused = dump.read(BYTES_PER_PIXEL)
+        return red, green, blue
 
     def wait_for(self, what: Callable[[Picture], bool], seconds: float = PATIENCE) -> Picture:
         """Return the first picture that is as wanted and does not change any more."""

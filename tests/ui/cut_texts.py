@@ -121,8 +121,8 @@ def _cut_label(label: QLabel) -> Iterator[str]:
     if label.wordWrap():
         if label.heightForWidth(label.width()) > label.height():
             yield f"{text!r}: {label.height()} of {label.heightForWidth(label.width())} pixels high"
-        words = [_width(label, word) for word in re.split(r"[\s\u200b]+", text)]
-        if max(words) > label.contentsRect().width():
+        words = re.findall(r"[^\s\u200b\u3000-\u9fff\uff00-\uffef]+|.", text)  # lines break between
+        if max(_width(label, word) for word in words) > label.contentsRect().width():
             yield f"a word of {text!r}"
     elif _smaller(label.size(), label.sizeHint()):
         yield f"{text!r}: {label.width()} of {label.sizeHint().width()} pixels wide"
@@ -149,7 +149,9 @@ def _cut_example(edit: QLineEdit) -> Iterator[str]:
     if isinstance(parent, QAbstractSpinBox):
         text = edit.text()
     else:
-        text = "" if edit.text() or edit.toolTip() else edit.placeholderText()
+        text = edit.placeholderText()
+        if edit.text() or edit.toolTip() == text:
+            return
     if text and _width(edit, text) > edit.contentsRect().width() - 4:
         yield f"{text!r} in {edit.contentsRect().width()} pixels"
 

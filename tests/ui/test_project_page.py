@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -123,32 +122,6 @@ def test_a_broken_profile_is_named_and_read_again(
     qtbot.waitUntil(page._understood.isVisible, timeout=WAIT)
     assert page.draft.request.name == "five"
     assert str(file) in page._from_file.text
-
-
-def drop(page: ProjectPage, url: QUrl) -> bool:
-    """Drag a URL over the page and let it go; return whether the page wanted it."""
-    data = QMimeData()
-    data.setUrls([url])
-    how = (
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    enter = QDragEnterEvent(QPoint(50, 50), *how)
-    QApplication.sendEvent(page, enter)
-    if enter.isAccepted():
-        QApplication.sendEvent(page, QDropEvent(QPointF(50, 50), *how))
-    return enter.isAccepted()
-
-
-def test_a_folder_is_dropped(qtbot: QtBot, page: ProjectPage, project: Copy) -> None:
-    folder = project("good")
-    assert not drop(page, QUrl("https://example.com/"))
-    assert not drop(page, QUrl.fromLocalFile(str(folder / "main.go")))
-    assert drop(page, QUrl.fromLocalFile(str(folder / "go.mod")))
-    qtbot.waitUntil(page._understood.isVisible, timeout=WAIT)
-    assert page._path.text() == str(folder)
 
 
 def test_a_recent_project_opens_with_enter(

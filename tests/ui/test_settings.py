@@ -16,6 +16,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     settings.remember_project(tmp_path / "中文 a", 'name = "a"\n')
     settings.remember_project(tmp_path / "b")
     settings.remember_target(Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"))
+    winrm = Target("win1", "winrm", user="CORP\\me", scheme="http", auth="kerberos")
+    settings.remember_target(winrm)
     settings.remember_target(Target("localhost", transport="local"))
     settings.remember_go_folder(tmp_path / "go")
 
@@ -25,6 +27,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.answers(tmp_path / "中文 a") == 'name = "a"\n'
     assert again.targets == (
         Target("localhost", transport="local"),
+        winrm,
         Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"),
     )
     assert again.go_folder == tmp_path / "go"

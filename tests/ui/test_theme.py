@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from ui.theme import DARK, LIGHT, RESOURCES, Colours, theme
+from ui.theme import DARK, DARK_CONTRAST, LIGHT, LIGHT_CONTRAST, RESOURCES, Colours, theme
 from ui.widgets.basics import Icon, button
 
 TEXT = 4.5  # WCAG AA for text
@@ -40,6 +40,15 @@ def luminance(colour: str) -> float:
 def test_contrast(colours: Colours, front: str, back: str, least: float) -> None:
     one, two = sorted(luminance(getattr(colours, name)) for name in (front, back))
     assert (two + 0.05) / (one + 0.05) >= least
+
+
+@pytest.mark.parametrize("colours", [LIGHT_CONTRAST, DARK_CONTRAST], ids=["light", "dark"])
+@pytest.mark.parametrize(("front", "back", "least"), PAIRS)
+def test_high_contrast(colours: Colours, front: str, back: str, least: float) -> None:
+    """WCAG AAA for text, and edges as strong as text has to be elsewhere."""
+    more = {TEXT: 7.0, SHAPE: TEXT}[least]
+    one, two = sorted(luminance(getattr(colours, name)) for name in (front, back))
+    assert (two + 0.05) / (one + 0.05) >= more
 
 
 def test_turning_dark_reaches_icons_and_style(qtbot: QtBot) -> None:

@@ -51,7 +51,7 @@ def wizard(qtbot: QtBot) -> Iterator[Wizard]:
     made.activateWindow()
     with qtbot.waitActive(made):
         pass
-    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    qtbot.waitUntil(lambda: len(made._pages) == 6, timeout=PATIENCE)
     yield made
     run = made._pages[made.last].run  # type: ignore[attr-defined]
     if run is not None and run.running:
@@ -212,14 +212,14 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     history = next(each for each in ready.windows.shown() if isinstance(each, HistoryWindow))
     qtbot.waitUntil(lambda: history.model.rowCount() == 2)
     assert [run.outcome for run in history.model.runs] == [Outcome.ROLLED_BACK, Outcome.SUCCEEDED]
-    qtbot.waitUntil(lambda: "rolled_back" in history.log.shown)
+    qtbot.waitUntil(lambda: "rolled back" in history.log.shown)
     history.filter.setText("succeeded")
     assert history.shown.rowCount() == 1
     assert_accessible(history)
     history.filter.clear()
     history.table.selectRow(0)
     history.server_button.click()
-    assert server.tabs.currentIndex() == 1  # the same window again
+    assert server.tabs.currentWidget() is server.release_page  # the same window again
     qtbot.waitUntil(server.stop_button.isEnabled, timeout=PATIENCE)
     server.stop_button.click()
     question = server.findChildren(QMessageBox)[0]
@@ -302,12 +302,12 @@ def test_closing_while_running_asks_cancels_and_waits(
 
 def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
-    ready._save_as(file)
+    ready.save_as(file)
     ready.open(file)
     qtbot.waitUntil(lambda: ready.draft.profile_path == file, timeout=PATIENCE)
     assert ready.draft.request.deploy.env["GREETING"] == "one"
     (tmp_path / "no").write_text("")
-    ready._save_as(tmp_path / "no" / "slipway.toml")
+    ready.save_as(tmp_path / "no" / "slipway.toml")
     assert ready.findChildren(QMessageBox)[0].text()
 
 

@@ -16,7 +16,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from app import i18n
+from app import errors, i18n
 from app.cli import main
 from app.console import columns, fitted
 from app.usage import TEXTS
@@ -32,6 +32,10 @@ SETTERS = {
     *("addMenu", "addTab", "setInformativeText", "setAccessibleName", "setAccessibleDescription"),
     *("setSuffix", "setPrefix", "setSpecialValueText", "addItem", "addButton", "setStatusTip"),
 }
+# Methods that say something to a user.
+SAID = {"say", "warn", "note", "ask", "confirm", "tell", "say_error"}
+# Translates what extract_causes() finds in errors.json.
+FROM_FILES = "app/transport/tool.py"
 # What is called the same in every language.
 NAMES = {"Slipway", "slipway", "Docker", "SSH", "WinRM", "NSSM", "Go"}
 
@@ -204,7 +208,8 @@ def test_only_what_can_be_found_is_translated() -> None:
         if name in ("_", "marked", "ngettext") and not place.startswith("app/i18n.py"):
             count = 2 if name == "ngettext" else 1
             pieces = node.args[:count]
-            assert all(isinstance(each, ast.Constant) for each in pieces), place
+            written = all(isinstance(each, ast.Constant) for each in pieces)
+            assert written or place.startswith(FROM_FILES), place
 
 
 def test_nothing_is_translated_before_the_language_is_known() -> None:
@@ -241,16 +246,33 @@ def test_no_widget_shows_a_text_that_is_not_translated() -> None:
     assert bare == []
 
 
+def test_no_error_or_message_is_a_text_that_is_not_translated() -> None:
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    bare = [
+        f"{place}: {each.value!r}"
+        for place, node, name in _calls()
+        if name in kinds | SAID and not place.startswith("app/supervise.py")  # it speaks on servers
+        for argument in node.args
+        for each in _literals(argument)
+        if re.search(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}", str(each.value))  # more than a name or a key
+    ]
+    assert bare == []
+
+
 def _shown(node: ast.Call, name: str) -> Iterator[ast.Constant]:
     """Yield a call's bare texts: of our own functions only the first argument is one to read."""
     arguments = node.args if name in WIDGETS | SETTERS else node.args[:1]
     if name in ("Field", "Notice"):
         arguments = node.args[1:]  # the first is the profile's key, or the tone
     for argument in arguments:
-        if isinstance(argument, ast.Constant):
-            yield argument
-        elif isinstance(argument, ast.JoinedStr):
-            yield from (part for part in argument.values if isinstance(part, ast.Constant))
+        yield from _literals(argument)
+
+
+def _literals(argument: ast.expr) -> Iterator[ast.Constant]:
+    if isinstance(argument, ast.Constant):
+        yield argument
+    elif isinstance(argument, ast.JoinedStr):
+        yield from (part for part in argument.values if isinstance(part, ast.Constant))
 
 
 # The language in use
@@ -340,6 +362,11 @@ def test_each_text_of_argparse_is_one_of_argparse() -> None:
     for text in TEXTS:
         words = text.encode("unicode_escape").decode()
         assert words in source or text in newer, text
+
+
+def test_sentences_follow_one_another_as_the_language_does() -> None:
+    assert i18n.sentences("It failed.", "", "Try again.") == "It failed. Try again."
+    assert i18n.sentences("失败。", "请重试。") == "失败。请重试。"
 
 
 # Widths

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import (
     QComboBox,
     QCompleter,
     QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QMenu,
     QRadioButton,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -25,7 +25,7 @@ from app.request import Target
 from ui.draft import Draft
 from ui.pages.answers import calm
 from ui.targets import THIS_COMPUTER, Way, over, target_name, usual_port, ways
-from ui.widgets.basics import Card, button
+from ui.widgets.basics import Card, button, check_radio
 from ui.widgets.form import Field
 
 
@@ -37,7 +37,7 @@ class AddressCard(Card):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
-        self._wanted: Way = "ssh"  # while no server is named
+        self._wanted: Way | None = None  # what was chosen while no server is named
         self.body.addWidget(self._add_where())
         self._add_fields()
         self._common: tuple[Field, ...] = (
@@ -76,9 +76,9 @@ class AddressCard(Card):
 
     def _add_where(self) -> Field:
         where = QWidget()
-        row = QHBoxLayout(where)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(20)
+        column = QVBoxLayout(where)
+        column.setContentsMargins(0, 2, 0, 0)
+        column.setSpacing(2)
         self.ways: dict[Way, QRadioButton] = {
             "winrm": QRadioButton(_("A W&indows server, over WinRM")),
             "ssh": QRadioButton(_("A server, over &SSH")),
@@ -87,9 +87,8 @@ class AddressCard(Card):
         self._group = QButtonGroup(self)
         for radio in self.ways.values():
             self._group.addButton(radio)
-            row.addWidget(radio)
-        row.addStretch(1)
-        where.setFocusProxy(self.ways["ssh"])
+            column.addWidget(radio)
+        self._where = where
         self._group.buttonToggled.connect(self._way_toggled)
         self._where_field = Field("targets.transport", _("Where"), where)
         return self._where_field
@@ -141,16 +140,13 @@ class AddressCard(Card):
         kind = self._draft.request.deploy.kind
         target = self._draft.target
         offered = ways(kind)
+        way: Way = self._wanted if self._wanted in offered else offered[0]
         if target is not None:
-            self._wanted = target.transport
-        elif self._wanted not in offered:
-            self._wanted = offered[0]
-        way = self._wanted
-        self._group.blockSignals(True)
+            way = self._wanted = target.transport
         for name, radio in self.ways.items():
             radio.setVisible(name in offered or name == way)
-            radio.setChecked(name == way)
-        self._group.blockSignals(False)
+        check_radio(self.ways[way])
+        self._where.setFocusProxy(self.ways[way])  # one that is hidden would hold Tab up
         self._where_field.explain(way_words(kind))
         shown = target or Target("", transport=way)
         for field in self._common:
@@ -236,9 +232,9 @@ class AddressCard(Card):
     def _way_toggled(self, _radio: QRadioButton, checked: bool) -> None:
         if not checked:
             return
-        self._wanted = self._way()
+        way = self._wanted = self._way()
         former = self._draft.target
-        self._tell(over(former, self._wanted) if former else self.target())
+        self._tell(over(former, way) if former else self.target())
         self._draft.changed.emit()  # without a named server no answer has changed
 
     def split_address(self) -> None:

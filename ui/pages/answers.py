@@ -28,7 +28,7 @@ from app.i18n import _
 from ui.draft import Draft
 from ui.pages.page import Page
 from ui.proposals import value_of
-from ui.widgets.basics import label
+from ui.widgets.basics import check_radio, label
 from ui.widgets.rows import RowsEditor, Values
 
 
@@ -289,9 +289,8 @@ class RadiosAnswer(Answer):
         return next((value for value, radio in self._radios.items() if radio.isChecked()), "")
 
     def show(self, value: Any) -> None:
-        self._group.blockSignals(True)
-        self._radios[value].setChecked(True)
-        self._group.blockSignals(False)
+        check_radio(self._radios[value])
+        self.control.setFocusProxy(self._radios[value])
 
     def explain(self, value: str, sentence: str) -> None:
         """Change what one of the values means."""

@@ -203,6 +203,7 @@ class BuildState(Card):
         self._output = Disclosure(_("Output of the build"))
         self.log = LogView(_("Output of the build"))
         self.log.setMinimumHeight(230)
+        self.log.say_while_empty(_("What go says while it builds appears here."))
         self._output.body.addWidget(self.log)
         self.body.addWidget(self._output)
         draft.building.drained.connect(self._take)

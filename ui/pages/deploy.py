@@ -84,8 +84,8 @@ class DeployPage(Page):
     def problems(self) -> tuple[Problem, ...]:
         return ()
 
-    def begin(self, task: Task) -> None:
-        """Run a task."""
+    def begin(self, task: Task) -> Run:
+        """Run a task; returns its run."""
         if self.run is not None:
             self.run.deleteLater()
         self.run = Run(task, self)
@@ -96,6 +96,7 @@ class DeployPage(Page):
         self._lead.setText(self.lead)
         self.run.start()
         self._clock.start()
+        return self.run
 
     def refresh(self) -> None:
         """Show what can be done now, and how it ended."""

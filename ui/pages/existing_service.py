@@ -116,4 +116,5 @@ def recovery_words(recovery: Recovery | None) -> str:
         "reboot": _("restart the server after {delay:g} s"),
         "none": _("nothing"),
     }
-    return ", ".join(names.get(kind, kind).format(delay=delay) for kind, delay in recovery.actions)
+    steps = [names.get(kind, kind).format(delay=delay) for kind, delay in recovery.actions]
+    return _(", then ").join(steps)

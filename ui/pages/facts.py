@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from ui.widgets.basics import label
+from ui.widgets.basics import Elided, label
 from ui.widgets.form import LABEL_WIDTH
 
 Fact = tuple[str, str, str]
+LONG_WORD = 48  # letters
 
 
 class FactList(QWidget):
@@ -55,7 +56,8 @@ def _words(name: str, words: str, more: str) -> QWidget:
     column.setSpacing(2)
     for text, role in ((words, ""), (more, "small")):
         if text:
-            line = label(text, role, select=True)
+            long = max(map(len, text.split())) > LONG_WORD  # a label can't break a word
+            line = Elided(text, role) if long else label(text, role, select=True)
             line.setAccessibleName(f"{name}: {text}")
             column.addWidget(line)
     return cell

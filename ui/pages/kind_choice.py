@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
 
@@ -12,7 +13,7 @@ from app.request import KINDS
 from ui.draft import Draft
 from ui.targets import fitting
 from ui.theme import set_role
-from ui.widgets.basics import Icon, label
+from ui.widgets.basics import Icon, check_radio, label
 
 ICONS = {"docker": "docker", "windows-service": "windows", "process": "computer"}
 
@@ -66,10 +67,11 @@ class KindChoice(QWidget):
 
     def refresh(self) -> None:
         """Show the kind that is chosen."""
-        self._group.blockSignals(True)
-        for kind, card in self._cards.items():
-            card.set_chosen(kind == self._draft.request.deploy.kind)
-        self._group.blockSignals(False)
+        chosen = self._cards.get(self._draft.request.deploy.kind)
+        if chosen is not None:
+            check_radio(chosen.radio)
+        for card in self._cards.values():
+            card.show_chosen()
 
     def _chosen(self, _button: QRadioButton, checked: bool) -> None:
         if not checked:
@@ -92,23 +94,27 @@ class ChoiceCard(QFrame):
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(6)
         head = QHBoxLayout()
-        head.setSpacing(10)
-        self.radio = QRadioButton(name)
+        head.setSpacing(0)  # the button keeps room for a text of its own
+        self.radio = QRadioButton()
+        self.radio.setAccessibleName(name)
         self.radio.setAccessibleDescription(words)
-        font = self.radio.font()
+        head.addWidget(self.radio, 0, Qt.AlignmentFlag.AlignTop)
+        title = label(name)  # a radio button's own text can't be wrapped
+        font = title.font()
         font.setWeight(font.Weight.DemiBold)
-        self.radio.setFont(font)
-        head.addWidget(self.radio, 1)
+        title.setFont(font)
+        head.addWidget(title, 1)
+        head.addSpacing(10)
         self._icon = Icon(icon, "muted", 26)
-        head.addWidget(self._icon)
+        head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         column.addWidget(label(words, "small"))
         column.addStretch(1)
-        self.set_chosen(False)
+        self.show_chosen()
 
-    def set_chosen(self, chosen: bool) -> None:
+    def show_chosen(self) -> None:
         """Show whether it is the chosen one."""
-        self.radio.setChecked(chosen)
+        chosen = self.radio.isChecked()
         set_role(self, "info" if chosen else "card")
         self._icon.show_icon(self._icon_name, "accent" if chosen else "muted")
 

@@ -107,5 +107,5 @@ def _fonts(option: QStyleOptionViewItem) -> tuple[QFont, QFont]:
 def _draw(painter: QPainter, font: QFont, colour: str, area: QRect, text: str) -> None:
     painter.setFont(font)
     painter.setPen(colour)
-    short = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
+    short = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideMiddle, area.width())
     painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, short)

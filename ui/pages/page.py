@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from ui.widgets.basics import Notice, label
+from app.i18n import sentences
+from ui.widgets.basics import Disclosure, Notice, label
 from ui.widgets.form import Field
 
 if TYPE_CHECKING:
@@ -103,11 +104,23 @@ class Page(QWidget):
         for key, field in fields.items():
             field.show_problem(here.get(key))
         if elsewhere:
-            words = [" ".join(part for part in (p.text, p.hint) if part) for p in elsewhere]
+            words = [sentences(p.text, p.hint) for p in elsewhere]
             blocking = any(p.blocking for p in elsewhere)
             self.notice.say("error" if blocking else "warning", words[0], "\n".join(words[1:]))
         else:
             self.notice.clear()
+
+    def show_problem(self) -> None:
+        """Put the focus on what keeps the page from being complete, now told loudly."""
+        fields = [field for field in self.findChildren(Field) if field.blocked]
+        for field in fields:
+            field.touch()
+        for field in fields:
+            _unfold(field)
+            if field.isVisibleTo(self):
+                field.control.setFocus(Qt.FocusReason.OtherFocusReason)
+                return
+        self.focus_first()
 
     def focus_first(self) -> None:
         """Put the focus where the user goes on: the first problem, or else the first control."""
@@ -121,3 +134,12 @@ class Page(QWidget):
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(self):
                 widget.setFocus(Qt.FocusReason.OtherFocusReason)
                 return
+
+
+def _unfold(widget: QWidget) -> None:
+    """Open what a widget is folded away in."""
+    above = widget.parentWidget()
+    while above is not None:
+        if isinstance(above, Disclosure):
+            above.set_opened(True)
+        above = above.parentWidget()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
@@ -22,7 +21,6 @@ from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.form import Field
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QAction
     from PySide6.QtWidgets import QListWidgetItem
 
@@ -42,9 +40,9 @@ class ProjectPage(Page):
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
-        self.setAcceptDrops(True)
         self._path = QLineEdit()
         self._path.setPlaceholderText(_("Folder of the project, or a slipway.toml"))
+        self._path.setAcceptDrops(False)  # what is dropped here is for the window
         self._path.editingFinished.connect(self._path_typed)
         browse = button(_("Bro&wse…"), self._browse, "folder")
         self._recent_button = button(_("&Recent"), self._show_recent, "history")
@@ -53,7 +51,7 @@ class ProjectPage(Page):
             "project.path",
             _("F&older"),
             self._path,
-            _("The folder with go.mod. You can also drop it anywhere on this page."),
+            _("The folder with go.mod. You can also drop it anywhere on this window."),
             beside=(browse, self._recent_button),
         )
         card.body.addWidget(self._folder)
@@ -283,30 +281,6 @@ class ProjectPage(Page):
             from ui.pages.lists import value_of
 
             self.draft.set("project.package", value_of(item))
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_path(event.mimeData()) is not None:
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        path = dropped_path(event.mimeData())
-        if path is not None:
-            event.acceptProposedAction()
-            self._open(path)
-
-
-def dropped_path(data: QMimeData) -> Path | None:
-    """Return the folder that is being dropped, or the slipway.toml, or None for anything else.
-
-    A go.mod stands for its folder.
-    """
-    urls = data.urls()
-    if len(urls) != 1 or not urls[0].isLocalFile():
-        return None
-    path = Path(urls[0].toLocalFile())
-    if path.name == "go.mod":
-        return path.parent
-    return path if path.is_dir() or path.suffix == ".toml" else None
 
 
 def go_words(project: GoProject, toolchain: Toolchain) -> str:

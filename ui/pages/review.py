@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.errors import Problem
-from app.i18n import _
+from app.i18n import _, sentences
 from ui.pages.page import Page
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.plan_view import PlanView
@@ -125,7 +125,7 @@ class ReviewPage(Page):
         if error is not None:
             self.notice.say_error(error)
         elif problems:
-            words = [" ".join(part for part in (p.text, p.hint) if part) for p in problems]
+            words = [sentences(p.text, p.hint) for p in problems]
             self.notice.say("error", words[0], "\n".join(words[1:]))
         else:
             self.notice.clear()

@@ -96,7 +96,7 @@ class ServerPage(Page):
         for widget in (self._test_button, self._stop_button, self._spinner):
             row.addWidget(widget)
         row.addWidget(self._state, 1)
-        line.setFocusProxy(self._test_button)
+        self._test_line = line
         self._test_field = Field("targets", "", line)
         return self._test_field
 
@@ -125,6 +125,10 @@ class ServerPage(Page):
         again = self.draft.facts is not None or (target is not None and target == THIS_COMPUTER)
         self._test_button.setText(_("&Look again") if again else _("Test &connection"))
         self._test_button.setEnabled(target is not None and bool(target.address))
+        # one that can't take the focus would hold Tab up
+        usable = self._stop_button if running else self._test_button
+        proxy = usable if usable.isEnabled() else None
+        self._test_line.setFocusProxy(proxy)  # type: ignore[arg-type]
         words = _("Connecting to {target}…").format(target=self.note) if running else ""
         self._state.setText(words)
         if running or error is not None:

@@ -136,8 +136,8 @@ class WindowsForm(KindForm):
                 _("Start it again"),
                 self.page.tie(restart),
                 _(
-                    "Seconds to wait after the first crash, the second and so on; the last one "
-                    "holds for all further ones. Empty leaves it stopped."
+                    "Seconds to wait after the first crash, the second and so on. Empty leaves it "
+                    "stopped."
                 ),
             ),
         )

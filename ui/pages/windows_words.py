@@ -34,7 +34,7 @@ def settings_words() -> tuple[tuple[str, str, str], ...]:
             _("Slipway chooses"),
             _(
                 "A service that Slipway did not make keeps its own; one that it made gets those "
-                "of this page."
+                "of this wizard."
             ),
         ),
         (
@@ -47,8 +47,8 @@ def settings_words() -> tuple[tuple[str, str, str], ...]:
         ),
         (
             "profile",
-            _("Use the answers of this page"),
-            _("All of it becomes as it stands here. Rolling back brings the former ones back."),
+            _("Use the answers of this wizard"),
+            _("All of it becomes as Method says. Rolling back brings the former ones back."),
         ),
     )
 

@@ -6,8 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -45,6 +55,36 @@ def label(text: str = "", role: str = "", *, wrap: bool = True, select: bool = F
         policy.setHeightForWidth(True)
         result.setSizePolicy(policy)
     return result
+
+
+class Elided(QLabel):
+    """One line that gives up its middle where room is short; the whole is its tool tip.
+
+    It can be copied whole from its menu.
+    """
+
+    def __init__(self, text: str, role: str = "") -> None:
+        super().__init__()
+        self.whole = text
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        copy = QAction(_("Copy"), self)
+        copy.triggered.connect(self._copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.setText(text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        middle = Qt.TextElideMode.ElideMiddle
+        self.setText(self.fontMetrics().elidedText(self.whole, middle, self.width()))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.whole)
 
 
 def button(
@@ -91,6 +131,18 @@ def put_in_tab_order(mark: QWidget, controls: Iterable[QWidget]) -> None:
     for control in controls:
         QWidget.setTabOrder(previous, control)
         previous = control
+
+
+def check_radio(chosen: QAbstractButton) -> None:
+    """Choose a radio button without a signal; Tab comes to the chosen one of its group."""
+    group = chosen.group()
+    group.blockSignals(True)
+    chosen.setChecked(True)
+    for each in group.buttons():  # Qt does so only when the user chooses
+        each.setFocusPolicy(
+            Qt.FocusPolicy.StrongFocus if each is chosen else Qt.FocusPolicy.ClickFocus
+        )
+    group.blockSignals(False)
 
 
 def line() -> QFrame:

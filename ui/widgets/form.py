@@ -8,6 +8,7 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
+from app.i18n import sentences
 from ui.theme import restyle, set_role
 from ui.widgets.basics import Icon, label
 
@@ -104,6 +105,11 @@ class Field(QWidget):
         """The words shown beneath the control, empty if there are none."""
         return "" if self._trouble.isHidden() else self._words.text()
 
+    @property
+    def blocked(self) -> bool:
+        """Whether a problem is shown that keeps one from going on."""
+        return bool(self.problem) and self._problem is not None and self._problem.blocking
+
     def explain(self, explanation: str) -> None:
         """Change the explanation beneath the control."""
         self._explanation.setText(explanation)
@@ -112,7 +118,7 @@ class Field(QWidget):
     def show_problem(self, problem: ProblemLike | None) -> None:
         """Show what is wrong with the field, or nothing."""
         self._problem = problem
-        words = "" if problem is None else " ".join(p for p in (problem.text, problem.hint) if p)
+        words = "" if problem is None else sentences(problem.text, problem.hint)
         blocking = problem is not None and problem.blocking
         loud = blocking and self.touched
         role = "problem" if loud else ("needed" if blocking else "caution")
@@ -133,8 +139,13 @@ class Field(QWidget):
             self.control.setProperty("bad", loud)
             restyle(self.control)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.FocusOut and not self.touched:
+    def touch(self) -> None:
+        """Tell a problem loudly from now on: the user has been here, or wants to go on."""
+        if not self.touched:
             self.touched = True
             self.show_problem(self._problem)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.FocusOut:
+            self.touch()
         return False

@@ -93,6 +93,7 @@ class LogView(QWidget):
         self.search = QLineEdit()
         self.search.setPlaceholderText(_("Search the log"))
         self.search.setAccessibleName(_("Search the log"))
+        self.search.setToolTip(_("Search the log"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._search_edited)
         self.search.returnPressed.connect(self.find_next)
@@ -108,7 +109,7 @@ class LogView(QWidget):
         for text, sorts in (
             (_("All lines"), ("stdout", "stderr", "note", "heading")),
             (_("Errors only"), ("stderr",)),
-            (_("Slipway's own words"), ("note", "heading")),
+            (_("Slipway only"), ("note", "heading")),
         ):
             self.streams.addItem(text, frozenset(sorts))
         self.streams.currentIndexChanged.connect(self._restart)
@@ -151,6 +152,10 @@ class LogView(QWidget):
         self._dropped = self._next = 0
         self._text.clear()
         self.set_following(True)
+
+    def say_while_empty(self, words: str) -> None:
+        """Set the words that stand there while there are no lines."""
+        self._text.setPlaceholderText(words)
 
     def suggest_name(self, name: str) -> None:
         """Set the file name that Save proposes."""

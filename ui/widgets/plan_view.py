@@ -159,7 +159,7 @@ def _breakable(text: str) -> str:
 
 
 def _way_back(plan: Plan) -> Card:
-    card = Card(_("Rolling back"))
+    card = Card(_("What rolling back does"))
     columns = QHBoxLayout()
     columns.setSpacing(28)
     for heading, texts, icon, role in (

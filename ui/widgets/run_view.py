@@ -21,6 +21,7 @@ class RunView(QWidget):
         self.steps = StepList()
         self.steps.setMinimumWidth(240)
         self.log = LogView(_("Log"))
+        self.log.say_while_empty(_("What each step says appears here while it runs."))
         self._titles: tuple[str, ...] = ()
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setChildrenCollapsible(False)

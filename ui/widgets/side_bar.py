@@ -61,6 +61,7 @@ class SideBarItem(QAbstractButton):
         }[entry.place]
         self.setAccessibleName(f"{self.text()}: {words}")
         self.setAccessibleDescription(entry.note)
+        self.setToolTip(entry.note)
         self.setCursor(
             Qt.CursorShape.PointingHandCursor if self.isEnabled() else Qt.CursorShape.ArrowCursor
         )
@@ -132,7 +133,7 @@ class SideBarItem(QAbstractButton):
         painter.setPen(colour("sidebar_muted"))
         below = area.adjusted(0, area.height() / 2 - 1, 0, -4)
         words = painter.fontMetrics().elidedText(
-            note, Qt.TextElideMode.ElideRight, int(area.width())
+            note, Qt.TextElideMode.ElideMiddle, int(area.width())
         )
         painter.drawText(below, left, words)
 

@@ -203,7 +203,7 @@ def _paint_words(painter: QPainter, area: QRectF, row: _Row, model: StepModel) -
     below = QRectF(area.left(), area.top() + painter.fontMetrics().height() + 4, area.width(), 20)
     if row.state in (StepState.FAILED, StepState.UNDO_FAILED):
         painter.setPen(colour("danger"))
-    elide = Qt.TextElideMode.ElideRight
+    elide = Qt.TextElideMode.ElideMiddle
     words = painter.fontMetrics().elidedText(model.second_line(row), elide, int(below.width()))
     painter.drawText(below, Qt.AlignmentFlag.AlignLeft | top, words)
     font.setBold(row.state in MOVING)

@@ -1,0 +1,245 @@
+"""The parts of the documentation that are made from the code: ``python3 dev.py docs``.
+
+In a page such a part stands between ``<!-- made from the code: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from app import cli, profile
+from app.i18n import use_language
+from app.request import Target
+from app.server_setup import LINUX_FINGERPRINT, WINRM_FINGERPRINT, Setup, server_setups
+from tests import profile_words as words
+from tests.error_texts import ROOT, ErrorText, errors_of, modules, windows_errors
+
+PART = re.compile(r"(<!-- made from the code: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# Where an error belongs: a heading, and the modules (or folders of them) beneath it.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "The answers (slipway.toml)": (
+        "app/profile.py",
+        "app/rules.py",
+        "app/windows_rules.py",
+        "app/include.py",
+        "app/dockerignore.py",
+    ),
+    "The Go project and the build": ("app/project.py", "app/toolchain.py", "app/build.py"),
+    "The image and the registry": ("app/image.py", "app/registry.py", "app/tarstream.py"),
+    "Connecting by SSH": ("app/transport/ssh", "app/credentials.py", "app/sign_in.py"),
+    "Connecting by WinRM": ("app/transport/winrm", "app/transport/certificate.py"),
+    "Any connection": ("app/transport/",),
+    "This computer": ("app/transport/local.py", "app/history.py", "app/demo.py", "ui/"),
+    "What the server is and has": ("app/host.py", "app/docker_facts.py", "app/process_facts.py"),
+    "Plan, lock, journal": (
+        "app/plan.py",
+        "app/runner.py",
+        "app/releases.py",
+        "app/journal.py",
+        "app/step.py",
+        "app/commands.py",
+        "app/service.py",
+        "app/kinds/",
+    ),
+    "Health check": ("app/health.py",),
+    "Containers": ("app/kinds/docker", "app/kinds/image_steps.py", "app/kinds/container_spec.py"),
+    "Windows services": (
+        "app/windows_facts.py",
+        "app/winhost",
+        "app/transport/windows",
+        "app/transport/tool.py",
+        "app/kinds/windows",
+        "app/kinds/service_definition.py",
+    ),
+    "A process on this computer": ("app/kinds/process.py", "app/supervise.py"),
+}
+
+
+def pages() -> list[Path]:
+    """Return all pages of the documentation."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def renewed(text: str) -> str:
+    """Return a page's text with its parts made anew; raises KeyError for an unknown part."""
+    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[3]}", text)
+
+
+# -- slipway.toml ------------------------------------------------------------------------------
+
+
+def profile_reference() -> str:
+    """Return a table for each table of slipway.toml."""
+    parts = [_profile_table("", profile.PROFILE)]
+    parts += [part for name, table in _tables("", profile.PROFILE) for part in (_heading(name),
+              _profile_table(name, table))]  # fmt: skip
+    parts += ["### `[[targets]]`\n\n" + words.TABLES["targets"] + "\n"]
+    parts += [_profile_table("targets", profile.TARGET)]
+    return "\n".join(parts)
+
+
+def _tables(prefix: str, section: profile.Section) -> Iterator[tuple[str, profile.Section]]:
+    for name, table in section.tables.items():
+        key = f"{prefix}.{name}".lstrip(".")
+        yield key, table
+        yield from _tables(key, table)
+
+
+def _heading(name: str) -> str:
+    return f"### `[{name}]`\n\n{words.TABLES[name]}\n"
+
+
+def _profile_table(prefix: str, section: profile.Section) -> str:
+    rows = ["| Key | Allowed | Default | Meaning |", "| --- | --- | --- | --- |"]
+    default = section.type(address="") if section is profile.TARGET else section.type()
+    for name, form in section.keys.items():
+        key = f"{prefix}.{name}".lstrip(".")
+        value = form.write(getattr(default, name.replace("-", "_")))
+        shown = words.DEFAULTS.get(key, f"`{profile._literal(value)}`")
+        allowed = words.ALLOWED.get(key) or _with_code(form.words())
+        rows.append(_row(f"`{name}`", allowed, shown, words.KEYS[key]))
+    return "\n".join(rows) + "\n"
+
+
+def _with_code(text: str) -> str:
+    """Mark what is to be written literally."""
+    text = re.sub(r'\[.*\]|\{.*\}|"[^"]*"', lambda found: f"`{found[0]}`", text)
+    return re.sub(r"\b(true|false)\b", r"`\1`", text)
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+def error_reference() -> str:
+    """Return a table of errors for each part of Slipway."""
+    found: dict[str, set[ErrorText]] = {name: set() for name in GROUPS}
+    for path in modules():
+        errors = errors_of(path)
+        if errors:
+            found[_group(path.relative_to(ROOT).as_posix())].update(errors)
+    return "\n".join(_errors(name, errors) for name, errors in found.items() if errors)
+
+
+def _group(module: str) -> str:
+    """Return the heading for a module's errors; raises ValueError if it has none yet."""
+    best = max(
+        ((len(start), name) for name, starts in GROUPS.items() for start in starts
+         if module.startswith(start)),
+        default=None,
+    )  # fmt: skip
+    if best is None:
+        raise ValueError(f"{module} raises errors: give it a heading in tests/docs.py")
+    return best[1]
+
+
+def _errors(name: str, errors: set[ErrorText]) -> str:
+    rows = [f"## {name}\n", "| What happened | Why | What to do |", "| --- | --- | --- |"]
+    for error in sorted(errors, key=lambda error: (_plain(error.title), error)):
+        title = f"**{_placeholders(error.title)}**" + (" *(a warning)*" if error.doubt else "")
+        rows.append(_row(title, _placeholders(error.why), _placeholders(error.remedy)))
+    return "\n".join(rows) + "\n"
+
+
+def windows_reference() -> str:
+    """Return a table of the errors that Windows itself gives, by number."""
+    rows = ["| Number | Cause | What to do |", "| --- | --- | --- |"]
+    return "\n".join([*rows, *(_row(*error) for error in windows_errors())]) + "\n"
+
+
+def _plain(title: str) -> str:
+    return re.sub(r"[^\w ]", "", re.sub(r"\{.*?\}", "", title)).strip().casefold()
+
+
+def _placeholders(text: str) -> str:
+    text = re.sub(r"[<>_]", lambda found: {"<": "&lt;", ">": "&gt;", "_": "\\_"}[found[0]], text)
+    text = re.sub(r"\{([^{}:]*)(:[^{}]*)?\}", lambda found: f"‹{_word(found[1])}›", text)
+    return text.replace("\n", " ")
+
+
+def _word(name: str) -> str:
+    return name.replace("\\_", " ").strip() or "…"
+
+
+# -- servers and commands ----------------------------------------------------------------------
+
+
+def setup_part(number: int, target: Target) -> Callable[[], str]:
+    """Return what makes the lines that an administrator runs on a Windows server."""
+
+    def make() -> str:
+        setup: Setup = server_setups(target)[number]
+        return f"{setup.words}\n\n{_block('powershell server', setup.lines)}"
+
+    return make
+
+
+def command_reference() -> str:
+    """Return each command with its options."""
+    parser = cli.make_parser()
+    action = next(item for item in parser._actions if item.choices and not item.option_strings)
+    rows = ["| Command | What it does |", "| --- | --- |"]
+    parts = []
+    for choice in action._choices_actions:
+        part = action.choices[choice.dest]
+        given = [item for item in part._actions if not item.option_strings]
+        usage = " ".join(["slipway", choice.dest, *(str(item.metavar) for item in given)])
+        rows.append(_row(f"`{usage}`", str(choice.help)))
+        options = [_option(item) for item in part._actions if item.dest not in ("help", "language")]
+        lines = [_row(name, meaning) for name, meaning in options if name]
+        if lines:
+            parts.append("\n".join([f"### `{usage}`\n", "| Option | What it does |",
+                                    "| --- | --- |", *lines]) + "\n")  # fmt: skip
+    return "\n".join(["\n".join(rows) + "\n", *parts])
+
+
+def _option(action: argparse.Action) -> tuple[str, str]:
+    if not action.option_strings:
+        return "", ""
+    value = f" {action.metavar}" if action.nargs != 0 and action.metavar else ""
+    return ", ".join(f"`{name}{value}`" for name in action.option_strings), str(action.help)
+
+
+def _block(language: str, lines: str) -> str:
+    return f"```{language}\n{lines}```\n"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+HTTPS = Target("server.example.com", transport="winrm")
+HTTP = Target("server.example.com", transport="winrm", scheme="http")
+SSH = Target("server.example.com")
+PARTS: dict[str, Callable[[], Any]] = {
+    "profile": profile_reference,
+    "errors": error_reference,
+    "windows-errors": windows_reference,
+    "winrm-https": setup_part(0, HTTPS),
+    "winrm-fingerprint": lambda: _block("powershell server", WINRM_FINGERPRINT),
+    "local-administrators": setup_part(1, HTTPS),
+    "winrm-http": setup_part(0, HTTP),
+    "openssh": setup_part(0, SSH),
+    "linux-fingerprint": lambda: _block("sh server", LINUX_FINGERPRINT),
+    "commands": command_reference,
+}
+
+
+def main() -> int:
+    """Bring all pages up to date."""
+    use_language("en")
+    for path in pages():
+        text = path.read_text(encoding="utf-8")
+        new = renewed(text)
+        if new != text:
+            path.write_text(new, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
