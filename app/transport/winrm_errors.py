@@ -161,6 +161,17 @@ def access_denied(target: object) -> AuthError:
     )
 
 
+def too_large(target: object) -> tuple[str, str, str]:
+    """Return title, detail and hint for a server that takes not even small messages."""
+    return (
+        _("{target} takes no messages of this size.").format(target=target),
+        "HTTP 413",
+        _("Allow what is usual there: {command}").format(
+            command=r"Set-Item WSMan:\localhost\MaxEnvelopeSizekb 500"
+        ),
+    )
+
+
 def refused(target: object, number: int, reason: str) -> ConnectError:
     """Return the error for a request that the server refused with a number of its own."""
     if number in (2150859173, 2150859174):
