@@ -101,11 +101,15 @@ def probe(transport: Transport, request: DeployRequest, target: Target) -> HostF
 
     An account whose sudo refuses it, but which may use Docker, is taken as it is.
     """
+    if request.deploy.kind == "process" and target.transport == "local":
+        facts = (
+            _look_at_windows(transport, request, target)
+            if transport.system == "windows"
+            else _look(transport, request, target, sudo=False)
+        )
+        return replace(facts, process=read_process(transport, facts.root))
     if transport.system == "windows":
         return _look_at_windows(transport, request, target)
-    if request.deploy.kind == "process":
-        facts = _look(transport, request, target, sudo=False)
-        return replace(facts, process=read_process(transport, facts.root))
     if transport.sudo not in ("nopasswd", "password"):
         return _look(transport, request, target, sudo=False)
     try:
@@ -136,8 +140,12 @@ def _look_at_windows(transport: Transport, request: DeployRequest, target: Targe
 
 
 def windows_root(request: DeployRequest) -> str:
-    """Return the service's folder on a Windows server: where the user says, else C:/Services."""
-    root = (request.deploy.root or WINDOWS_ROOT).replace("/", "\\").rstrip("\\")
+    """Return the service's folder on Windows: where the user says, else C:/Services.
+
+    What is only tried out, on this computer, lies in the user's profile.
+    """
+    usual = default_root() if request.deploy.kind == "process" else WINDOWS_ROOT
+    root = (request.deploy.root or usual).replace("/", "\\").rstrip("\\")
     return f"{root}\\{request.name}"
 
 

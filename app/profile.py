@@ -311,7 +311,7 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
     off, for the first thing that keeps it from being deployed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(
             "",
@@ -523,7 +523,9 @@ def _bare(key: str) -> str:
 def _merged(path: Path, request: DeployRequest) -> Iterator[str]:
     """Yield the file's text with the request's values put in: the prettier one first."""
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        text = text.replace("\r\n", "\n")
         loads(text, path.absolute().parent)
         document = tomlkit.parse(text)
     except (OSError, UnicodeDecodeError, ProfileError, TOMLKitError):
@@ -534,8 +536,8 @@ def _merged(path: Path, request: DeployRequest) -> Iterator[str]:
     _merge_targets(document["targets"], request.targets)
     text = document.as_string()
     # a table put in stands without a blank line before it
-    yield re.sub(r"(?m)^([^#\n].*\n)(?=\[)", r"\1\n", text)
-    yield text
+    for candidate in (re.sub(r"(?m)^([^#\n].*\n)(?=\[)", r"\1\n", text), text):
+        yield candidate.replace("\n", line_end)
 
 
 def _merge(table: MutableMapping[str, Any], section: Section, value: Any) -> None:

@@ -136,7 +136,7 @@ def control_commands(
     request: DeployRequest, facts: HostFacts, action: Action
 ) -> tuple[Command, ...]:
     """Return the commands of an action."""
-    if facts.windows is not None:
+    if facts.process is None and facts.windows is not None:
         grace = () if action == "start" else (f"{request.deploy.windows.stop_timeout:g}",)
         return (Command((TOOL, "service", action, request.name, *grace)),)
     if facts.process is None:

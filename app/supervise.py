@@ -237,6 +237,7 @@ def show_log(path: Path, lines: int, since: int | None = None, *, follow: bool =
     """
     out = sys.stdout.buffer
     reader, parent = LogReader(path), os.getppid()
+    began = born(parent)
     content = reader.fresh()[since or 0 :]
     if since is None and content.count(b"\n") < lines:
         with contextlib.suppress(OSError):
@@ -244,10 +245,20 @@ def show_log(path: Path, lines: int, since: int | None = None, *, follow: bool =
     out.write(b"".join(content.splitlines(keepends=True)[-lines:]))
     out.flush()
     # a reader that was killed leaves an orphan, which would look at a silent log for ever
-    while follow and os.getppid() == parent:
+    while follow and not orphaned(parent, began):
         time.sleep(POLL_SECONDS)
         out.write(reader.fresh())
         out.flush()
+
+
+def orphaned(parent: int, began: str) -> bool:
+    """Return whether who started us, at the time ``began``, has ended."""
+    if sys.platform == "win32":
+        # a process keeps the number of its parent for ever
+        gone = born(parent) != began
+    else:
+        gone = os.getppid() != parent
+    return gone
 
 
 class LogReader:
@@ -306,6 +317,7 @@ class Supervisor:
         self.restarts = 0
         self.log = Log(place / "log" / "output.log")
         self.process: subprocess.Popen[bytes] | None = None
+        self._job = 0
         self._facts: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
         self._ending = False
@@ -332,7 +344,8 @@ class Supervisor:
             try:
                 process = self._spawn()
             except OSError as problem:
-                self._tell("failed", problem=f"{problem.strerror}: {problem.filename}")
+                program = problem.filename or self.run_options["binary"]
+                self._tell("failed", problem=f"{problem.strerror}: {program}")
                 return
             this = {"pid": process.pid, "born": born(process.pid), "since": time.time()}
             self._tell("running", **this)
@@ -372,11 +385,14 @@ class Supervisor:
         if sys.platform == "win32":
             # Ctrl-Break reaches only those who share our console, which has no window
             flags = 0 if has_console() else subprocess.CREATE_NO_WINDOW
-            keywords = {"creationflags": flags | subprocess.CREATE_NEW_PROCESS_GROUP}
+            flags |= subprocess.CREATE_NEW_PROCESS_GROUP | _CREATE_SUSPENDED
+            keywords = {"creationflags": flags}
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, bufsize=0,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **keywords,
         )  # fmt: skip
+        if sys.platform == "win32":
+            self._job = hold_together(self.process)
         if self.process.stdout:
             self.log.keep(self.process.stdout)
         return self.process
@@ -401,10 +417,16 @@ class Supervisor:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
         # also what it has left behind: that would hold its port against its successor
-        end_tree(process.pid)
+        self._end_all(process)
         code = process.wait()
         self.log.drain()
         return code if grace is None else None
+
+    def _end_all(self, process: subprocess.Popen[bytes]) -> None:
+        if sys.platform == "win32":
+            end_job(self._job)
+        else:
+            end_tree(process.pid)
 
     def _pause(self, seconds: float) -> bool:
         """Wait before starting again; True if asked to stop meanwhile."""
@@ -516,12 +538,33 @@ if sys.platform == "win32":
     import ctypes
     from ctypes import wintypes
 
+    _CREATE_SUSPENDED = 0x4
     _QUERY_LIMITED_INFORMATION = 0x1000
     _STILL_ACTIVE = 259
 
     def has_console() -> bool:
         """Return whether this process has a console, be it without a window."""
         return bool(ctypes.WinDLL("kernel32").GetConsoleCP())
+
+    def hold_together(process: subprocess.Popen[bytes]) -> int:
+        """Put a suspended program into a job, with all that it will start, and let it run."""
+        kernel, ntdll = ctypes.WinDLL("kernel32"), ctypes.WinDLL("ntdll")
+        kernel.CreateJobObjectW.restype = wintypes.HANDLE
+        kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
+        ntdll.NtResumeProcess.argtypes = (wintypes.HANDLE,)
+        handle = int(process._handle)  # type: ignore[attr-defined]  # noqa: SLF001
+        job: int = kernel.CreateJobObjectW(None, None)
+        kernel.AssignProcessToJobObject(job, handle)
+        ntdll.NtResumeProcess(handle)
+        return job
+
+    def end_job(job: int) -> None:
+        """End whatever still runs in a job, also after the program itself has ended."""
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
+        kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+        kernel.TerminateJobObject(job, 1)
+        kernel.CloseHandle(job)
 
     def born_on_windows(pid: int) -> str:
         """Return a process's creation time; "" if it has ended."""

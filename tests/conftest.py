@@ -32,7 +32,11 @@ SUITES = {
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 # A test for another system says so with one of these; any other reason hides a hole.
-ALLOWED_SKIPS = ("Windows only", "macOS only", *(["POSIX only"] if os.name == "nt" else []))
+ALLOWED_SKIPS = (
+    "Windows only",
+    "macOS only",
+    *(["POSIX only", "Wine only"] if os.name == "nt" else []),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,6 +88,8 @@ def _forget_developer(environment: os._Environ[str], home: Path) -> None:
         "USERPROFILE": home,
         "APPDATA": home / "AppData" / "Roaming",
         "LOCALAPPDATA": home / "AppData" / "Local",
+        "WIN_PD_OVERRIDE_APPDATA": home / "AppData" / "Roaming",
+        "WIN_PD_OVERRIDE_LOCAL_APPDATA": home / "AppData" / "Local",
         "XDG_CONFIG_HOME": home / ".config",
         "XDG_DATA_HOME": home / ".local" / "share",
         "XDG_STATE_HOME": home / ".local" / "state",

@@ -328,6 +328,8 @@ def monospace() -> QFont:
     from PySide6.QtGui import QFontDatabase
 
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    # characters that it lacks come from where the rest of the interface has them from
+    font.setFamilies([*font.families(), *QApplication.font().families()])
     base = QApplication.font().pointSizeF()
     if base > 0:
         font.setPointSizeF(base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import socket
@@ -17,6 +18,7 @@ from app.events import Stream
 from app.i18n import _
 from app.processes import ProcessResult, run_process
 from app.transport import (
+    TOOL,
     CancelToken,
     Command,
     CommandResult,
@@ -41,6 +43,8 @@ TIMED_OUT = 124
 class LocalTransport:
     """The computer that Slipway runs on; see Transport for what the methods promise.
 
+    On Windows it runs slipway-host.exe from where it was built or came with Slipway.
+
     Root's rights come from ``sudo -n``: nobody is there to type a password.
     """
 
@@ -56,8 +60,8 @@ class LocalTransport:
 
     @property
     def system(self) -> System:
-        """POSIX: what runs on Windows servers goes through a transport of its own."""
-        return "posix"
+        """Windows there, POSIX elsewhere."""
+        return "windows" if sys.platform == "win32" else "posix"
 
     def open(self) -> None:
         """Do nothing: it is always there."""
@@ -73,6 +77,8 @@ class LocalTransport:
         """Run a command to its end; see Transport. Raises AuthError if sudo asks for a password."""
         mask = Mask.of(command)
         argv = [word.reveal() if isinstance(word, Secret) else word for word in command.expanded()]
+        if argv[0] == TOOL:
+            argv[0] = str(_tool())
         if command.sudo:
             argv = self._as_root(argv)
         stdin = command.stdin
@@ -208,6 +214,14 @@ def _copy(source: Path, part: Path, on_bytes: OnBytes, cancel: CancelToken | Non
 def _is_root() -> bool:
     # Windows has no sudo here: a step that needs an administrator fails with Windows' own words.
     return sys.platform == "win32" or os.geteuid() == 0
+
+
+def _tool() -> Path:
+    # only Windows pays for the import
+    from app.transport.windows import go_arch
+    from app.winhost import program
+
+    return program(go_arch(platform.machine()))
 
 
 def _not_started(problem: OSError, program: str) -> ProcessResult:

@@ -27,7 +27,7 @@ from winrm.exceptions import (
 from winrm.protocol import Protocol
 
 from app.credentials import Credentials, KnownHosts
-from app.errors import AuthError, ConnectError
+from app.errors import AuthError, ConnectError, UntrustedHost
 from app.request import Target
 from app.transport import certificate, winrm_errors
 from app.transport.certificate import Trust
@@ -186,7 +186,7 @@ class Lane:
         for pause in (*PAUSES, None):
             try:
                 return self.ask(question)
-            except AuthError:
+            except (AuthError, UntrustedHost):
                 raise
             except (Dropped, ConnectError) as problem:
                 if isinstance(problem, ConnectError) and not self._site.proven:

@@ -43,7 +43,7 @@ func runServe(call *session) error {
 	if err != nil {
 		return failing("find "+call.args[0], err)
 	}
-	if err := svc.Run("", &host{runPath: run}); err != nil {
+	if err := svc.Run("", &host{runPath: run, status: hostStatus{Run: run}}); err != nil {
 		return failing("answer the service control manager", err)
 	}
 	return nil
@@ -64,7 +64,7 @@ func (h *host) Execute(_ []string, requests <-chan svc.ChangeRequest, changes ch
 	changes <- svc.Status{State: svc.Running, Accepts: accepted}
 	for {
 		if asked := h.watch(life, requests, changes); asked {
-			return h.stop(life, changes)
+			return h.stop(life, requests, changes)
 		}
 		pause, again := retry.next(time.Since(life.started))
 		if !again {
@@ -74,7 +74,7 @@ func (h *host) Execute(_ []string, requests <-chan svc.ChangeRequest, changes ch
 		if asked := pausing(pause, requests, changes); asked {
 			h.status.PID = 0
 			h.status.Stopped = "asked"
-			h.status.write(h.runPath)
+			h.tell()
 			return false, 0
 		}
 		h.status.Restarts++
@@ -134,7 +134,7 @@ func (h *host) start() (*child, error) {
 		close(life.exited)
 	}()
 	h.status.PID, h.status.Since, h.status.Problem = command.Process.Pid, life.started.Unix(), ""
-	h.status.write(h.runPath)
+	h.tell()
 	return life, nil
 }
 
@@ -184,7 +184,7 @@ func (h *host) ended(life *child) {
 	code := uint32(life.command.ProcessState.ExitCode())
 	h.status.PID, h.status.ExitCode = 0, code
 	h.status.Problem = fmt.Sprintf("ended by itself with exit code %d", code)
-	h.status.write(h.runPath)
+	h.tell()
 	h.note("%s after %s", h.status.Problem, time.Since(life.started).Round(time.Second))
 }
 
@@ -198,13 +198,13 @@ func (h *host) drain(life *child) {
 func (h *host) giveUp(failures int) (bool, uint32) {
 	h.status.Problem = fmt.Sprintf("given up after it ended by itself %d times in a row; last exit code %d",
 		failures, h.status.ExitCode)
-	h.status.write(h.runPath)
+	h.tell()
 	h.note("%s", h.status.Problem)
 	return true, max(1, h.status.ExitCode)
 }
 
 // stop asks the program to end, waits, then ends the whole tree.
-func (h *host) stop(life *child, changes chan<- svc.Status) (bool, uint32) {
+func (h *host) stop(life *child, requests <-chan svc.ChangeRequest, changes chan<- svc.Status) (bool, uint32) {
 	grace := asDuration(h.config.Grace)
 	pending := svc.Status{State: svc.StopPending, WaitHint: 5000}
 	changes <- pending
@@ -227,20 +227,24 @@ func (h *host) stop(life *child, changes chan<- svc.Status) (bool, uint32) {
 		case <-ticks.C:
 			pending.CheckPoint++
 			changes <- pending
+		case request := <-requests:
+			if request.Cmd == svc.Interrogate {
+				changes <- pending
+			}
 		}
 	}
 	h.job.end()
 	<-life.exited
 	h.drain(life)
 	h.status.PID, h.status.ExitCode = 0, uint32(life.command.ProcessState.ExitCode())
-	h.status.write(h.runPath)
+	h.tell()
 	return false, 0
 }
 
 // failed reports why there is no program: Windows' own number, or one of ours in words.
 func (h *host) failed(err error) (bool, uint32) {
 	h.status.PID, h.status.Problem = 0, err.Error()
-	h.status.write(h.runPath)
+	h.tell()
 	if h.log != nil {
 		h.note("%v", err)
 	}
@@ -251,6 +255,13 @@ func (h *host) failed(err error) (bool, uint32) {
 		return false, uint32(windows.ERROR_FILE_NOT_FOUND)
 	}
 	return true, 1
+}
+
+// tell writes the status down; before run.json was read there is no place for it.
+func (h *host) tell() {
+	if h.config.Logs != "" {
+		h.status.write(h.config.status())
+	}
 }
 
 // note writes what the host itself has to say among the program's lines.

@@ -84,8 +84,10 @@ func pairs(values map[string]string) []string {
 	return out
 }
 
-// hostStatus is status.json beside run.json: what the service host has to tell.
+// hostStatus is what the service host has to tell. It lies among the logs: there the service's
+// account may write, and in its release it may not.
 type hostStatus struct {
+	Run      string `json:"run"`
 	PID      int    `json:"pid"`
 	Restarts int    `json:"restarts"`
 	Since    int64  `json:"since"`
@@ -94,22 +96,30 @@ type hostStatus struct {
 	Stopped  string `json:"stopped"`
 }
 
-func statusOf(runPath string) string { return filepath.Join(filepath.Dir(runPath), "status.json") }
+func (c runConfig) status() string { return filepath.Join(c.Logs, c.Name+".status.json") }
 
+// readStatus reads what the host of this run.json last told; another release's does not count.
 func readStatus(runPath string) (hostStatus, error) {
 	var status hostStatus
-	text, err := readShared(statusOf(runPath))
+	config, err := readRun(runPath)
+	if err != nil {
+		return status, err
+	}
+	text, err := readShared(config.status())
 	if err == nil {
 		err = json.Unmarshal(text, &status)
+	}
+	if err == nil && !strings.EqualFold(status.Run, runPath) {
+		err = fmt.Errorf("%s is that of %s", config.status(), status.Run)
 	}
 	return status, err
 }
 
-// write replaces status.json. That an account may not write there must not end its service.
-func (s hostStatus) write(runPath string) {
+// write replaces the status. That it can't be written must not end the service.
+func (s hostStatus) write(path string) {
 	var text strings.Builder
-	if printJSON(&text, s) == nil {
-		_ = writeWhole(statusOf(runPath), []byte(text.String()))
+	if path != "" && printJSON(&text, s) == nil {
+		_ = writeWhole(path, []byte(text.String()))
 	}
 }
 

@@ -64,10 +64,27 @@ func TestRunJSONIsRead(t *testing.T) {
 }
 
 func TestTheHostsStatusIsReadBack(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "run.json")
-	want := hostStatus{PID: 12, Restarts: 3, Since: 99, ExitCode: 0xC0000005, Problem: "ended 中文"}
-	want.write(path)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "run.json")
+	config := runConfig{Name: "hello", Program: "x.exe", Logs: filepath.Join(folder, "logs")}
+	if err := os.Mkdir(config.Logs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := printJSON(&text, config); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := hostStatus{Run: path, PID: 12, Restarts: 3, Since: 99, ExitCode: 0xC0000005, Problem: "ended 中文"}
+	want.write(config.status())
 	if got, err := readStatus(path); err != nil || got != want {
 		t.Fatal(got, err)
+	}
+	want.Run = "another release's"
+	want.write(config.status())
+	if _, err := readStatus(path); err == nil {
+		t.Fatal("another release's status counts")
 	}
 }

@@ -19,7 +19,7 @@ from tests.lab.windows_machines import CHINESE, SOURCES, WESTERN
 
 USER = "测试 用户"
 CHECKOUT = r"C:\项目 one\slipway"
-PATH = r"C:\Program Files\Go\bin"
+PATH = r"C:\Program Files\Go\bin;C:\linux"
 SUITES = ("tests/unit", "tests/ui")
 # The tests whose subject is POSIX itself. One more is a decision, not an accident.
 POSIX_ONLY = 0
@@ -48,6 +48,7 @@ def run_suites(lab: Lab, root: Path, arguments: list[str]) -> int:
     for desktop in DESKTOPS:
         with started(lab, desktop, image) as display:
             copy_checkout(lab, desktop, root)
+            copy_tool(lab, desktop)
             lab.say(f"\n{desktop.title}, from {CHECKOUT}, as {USER}")
             codes.append(run_pytest(lab, desktop, display, arguments))
     return max(codes)
@@ -138,11 +139,25 @@ def copy_checkout(lab: Lab, desktop: Desktop, root: Path) -> None:
     lab.docker("exec", "-i", desktop.name, "tar", "-x", "-C", folder, data=archive)
 
 
+def copy_tool(lab: Lab, desktop: Desktop) -> None:
+    """Put slipway-host.exe where the packaged application has it: no test has to build it."""
+    program = "from app.winhost import program, source_id; print(program('amd64'), source_id())"
+    python = windows_images.ROOT / ".venv" / "bin" / "python"
+    said = subprocess.run(
+        [str(python), "-c", program], cwd=windows_images.ROOT, capture_output=True, check=True
+    ).stdout
+    built, _blank, identity = said.decode().strip().rpartition(" ")
+    folder = f"{_unix(CHECKOUT)}/resources/winhost/prebuilt"
+    lab.docker("exec", desktop.name, "mkdir", "-p", folder)
+    lab.docker("cp", built, f"{desktop.name}:{folder}/slipway-host-amd64.exe")
+    stamp = ["sh", "-c", 'cat >"$0"', f"{folder}/slipway-host-amd64.id"]
+    lab.docker("exec", "-i", desktop.name, *stamp, data=identity.encode())
+
+
 def run_pytest(lab: Lab, desktop: Desktop, display: str, arguments: list[str]) -> int:
     """Run pytest on a desktop, what it prints shown as it comes; returns its exit code."""
     environment = {
         "DISPLAY": display,
-        "QT_QPA_PLATFORM": "windows",
         "WINEPATH": PATH,
         "GOPROXY": "file:///Z:/modules",
         "GONOSUMDB": "*",

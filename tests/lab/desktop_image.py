@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 from tests.lab import windows_images
@@ -13,14 +15,18 @@ from tests.lab.kept import keep, run
 from tests.lab.windows_images import PREFIX, ROOT, install_wheels, run_wine
 
 REQUIREMENTS = (ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "go.txt")
-ICU_SOURCE = Path(__file__).resolve().parent / "windows" / "icuuc.s"
+SOURCES = Path(__file__).resolve().parent / "windows"
+ICU_SOURCE = SOURCES / "icuuc.s"
+# Windows builds of these are in no package registry: the desktop starts Debian's.
+LINUX_SOURCE = SOURCES / "linux_program.py"
+LINUX_PACKAGES = {"git": "git", "ssh-keygen": "openssh-client"}
 # Checks that run on Linux, and programs that pip would have put elsewhere.
 UNUSED_PACKAGES = ("bin", "mypy", "mypyc")
 
 
 def recipe() -> str:
     """Return a short hash of everything that goes into the image."""
-    files = (Path(__file__), ICU_SOURCE, *REQUIREMENTS)
+    files = (Path(__file__), ICU_SOURCE, LINUX_SOURCE, *REQUIREMENTS)
     text = windows_images.recipe().encode() + b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(text).hexdigest()[:12]
 
@@ -56,14 +62,40 @@ def make_layer(work: Path, base: Path) -> Path:
     make_icu(packages / "PySide6" / "Qt6Core.dll", drive / "windows" / "system32" / "icuuc.dll")
     go = drive / "Program Files" / "Go"
     (packages / "go").rename(go)
+    for name in LINUX_PACKAGES:
+        make_launcher(drive, name)
     compile_all = ("-m", "compileall", "-q", r"C:\py\Lib\site-packages")
     run_wine(root, "wine", r"C:\py\python.exe", *compile_all)
     layer = work / "layer"
-    for path in (packages, go, drive / "windows" / "system32" / "icuuc.dll"):
+    icu = drive / "windows" / "system32" / "icuuc.dll"
+    for path in (packages, go, icu, drive / "linux", *install_packages(root)):
         moved = layer / path.relative_to(root)
         moved.parent.mkdir(parents=True, exist_ok=True)
         path.rename(moved)
     return layer
+
+
+def install_packages(root: Path) -> list[Path]:
+    """Install Debian's packages; returns the files that came."""
+    stamp = root / "stamp"
+    stamp.touch()
+    run("chroot", str(root), "apt-get", "update")
+    install = ("apt-get", "install", "-y", "--no-install-recommends", *LINUX_PACKAGES.values())
+    run("chroot", str(root), *install)
+    files = ("(", "-type", "f", "-o", "-type", "l", ")", "-cnewer", "stamp")
+    found = run("sh", "-c", 'cd "$0"; exec find etc usr "$@"', str(root), *files)
+    return [root / line for line in found.splitlines()]
+
+
+def make_launcher(drive: Path, name: str) -> None:
+    """Make a Windows program that starts the Linux program of its name."""
+    launcher = (drive / "py/Lib/pip/_vendor/distlib/t64.exe").read_bytes()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.write(LINUX_SOURCE, "__main__.py")
+    program = drive / "linux" / f"{name}.exe"
+    program.parent.mkdir(exist_ok=True)
+    program.write_bytes(launcher + b"#!C:\\py\\python.exe -I\r\n" + content.getvalue())
 
 
 def make_icu(qt: Path, library: Path) -> None:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
     QMenu,
+    QRadioButton,
     QScrollArea,
     QTableWidget,
     QWidget,
@@ -160,6 +161,20 @@ class Hands(ABC):
     def choose(self, name: str, text: str) -> None:
         """Choose one of the texts of a box."""
 
+    def pick(self, name: str) -> None:
+        """Pick one of several choices that exclude each other."""
+        (radio,) = (
+            each
+            for each in self.seen(QRadioButton)
+            if name in (each.accessibleName(), each.text().replace("&", ""))
+        )
+        self.turn_to(radio)
+        self.qtbot.waitUntil(radio.isChecked)
+
+    @abstractmethod
+    def turn_to(self, radio: QRadioButton) -> None:
+        """Make a choice the chosen one of its group."""
+
     @abstractmethod
     def choose_row(self, table: QTableWidget, row: int) -> None:
         """Choose a row of a table."""
@@ -213,6 +228,9 @@ class Mouse(Hands):
     def push(self, button: QAbstractButton) -> None:
         self.click(button, QPoint(10, button.height() // 2))
 
+    def turn_to(self, radio: QRadioButton) -> None:
+        self.push(radio)
+
     def choose(self, name: str, text: str) -> None:
         box = self.named(name)
         assert isinstance(box, QComboBox)
@@ -261,6 +279,16 @@ class Keyboard(Hands):
         else:
             self.go_into(button)
             self.key(Qt.Key.Key_Space)
+
+    def turn_to(self, radio: QRadioButton) -> None:
+        group, window = radio.group(), self.window
+        self.go_into(group.checkedButton())
+        for _press in group.buttons():
+            here = group.checkedButton()
+            if here is radio:
+                return
+            beside = abs(_place(radio, window)[0] - _place(here, window)[0]) < 2
+            self.key(Qt.Key.Key_Right if beside else Qt.Key.Key_Down)
 
     def choose(self, name: str, text: str) -> None:
         box = self.named(name)

@@ -8,6 +8,8 @@ import time
 import urllib.request
 from dataclasses import dataclass
 
+import pytest
+
 from tests.lab.hosts import LabEngine, hosts_path, read_engine
 from tests.lab.windows_machines import CHINESE, WESTERN
 
@@ -46,16 +48,19 @@ class WindowsHost:
     @property
     def witness(self) -> WindowsWitness:
         """Return who looks into the machine, past everything that is tested."""
-        return WindowsWitness(self.machine, self.ip, read_engine())
+        return WindowsWitness(self.machine, self.ip, read_engine() if self.machine else None)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsWitness:
-    """Looks into a Windows machine, and breaks it, through its container: knows no Slipway."""
+    """Looks into a Windows machine, and breaks it, through its container: knows no Slipway.
+
+    Without an ``engine`` the machine is the real Windows that the tests run on.
+    """
 
     machine: str
     ip: str
-    engine: LabEngine
+    engine: LabEngine | None
 
     def wine(
         self,
@@ -64,9 +69,10 @@ class WindowsWitness:
         check: bool = True,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a Windows program; raises AssertionError if it fails and ``check`` is on."""
-        done = self.engine.run(
-            "exec", "-i", self.machine, "sh", "/lab/wine.sh", *command, input=input
-        )
+        if self.engine is None:
+            done = subprocess.run(command, input=input, capture_output=True, check=False)
+        else:
+            done = self._inside("sh", "/lab/wine.sh", *command, input=input)
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         assert not check or done.returncode == 0, (
             f"{self.machine}: {command} ended with {done.returncode}: {said}"
@@ -80,7 +86,7 @@ class WindowsWitness:
 
     def sh(self, script: str, *, data: bytes = b"", check: bool = True) -> bytes:
         """Run a shell script beside Windows, in the container; drive C: is /wine/drive_c there."""
-        done = self.engine.run("exec", "-i", self.machine, "sh", "-ec", script, input=data)
+        done = self._inside("sh", "-ec", script, input=data)
         assert not check or done.returncode == 0, f"{self.machine}: {script!r}: {done.stderr!r}"
         return done.stdout
 
@@ -120,8 +126,18 @@ class WindowsWitness:
 
     def renew(self, locale: str = WESTERN) -> None:
         """Throw the machine's state away and begin anew; CHINESE gives it code page 936."""
-        self.engine.docker("exec", self.machine, "sh", "/lab/begin.sh", locale)
-        self.engine.docker("exec", self.machine, "sh", "/lab/ready.sh")
+        for command in (("begin.sh", locale), ("ready.sh",)):
+            done = self._inside("sh", f"/lab/{command[0]}", *command[1:])
+            assert done.returncode == 0, f"{self.machine}: {command}: {done.stderr!r}"
+
+    def _inside(
+        self,
+        *command: str,
+        input: bytes = b"",  # noqa: A002
+    ) -> subprocess.CompletedProcess[bytes]:
+        if self.engine is None:
+            pytest.skip("Wine only: a real Windows has no Linux beneath, and is not thrown away")
+        return self.engine.run("exec", "-i", self.machine, *command, input=input)
 
 
 def read_windows_hosts() -> list[WindowsHost]:

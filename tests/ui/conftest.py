@@ -61,5 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):  # the hook is asked about all tests
-            mark = pytest.mark.qt_log_ignore(r"propagateSizeHints|support raise", extend=True)
+            mark = pytest.mark.qt_log_ignore(
+                r"propagateSizeHints|support raise|Unable to set geometry", extend=True
+            )
             item.add_marker(mark)

@@ -16,7 +16,7 @@ from app.request import DeployOptions, DeployRequest, ProjectOptions, Target
 
 REQUEST = DeployRequest(
     name="hello",
-    project=ProjectOptions(Path("/src/hello"), "./cmd/hello"),
+    project=ProjectOptions(Path("/src/hello").absolute(), "./cmd/hello"),
     deploy=DeployOptions(env={"PORT": "8080"}),
     targets=(Target("10.0.0.5", user="deploy"),),
 )

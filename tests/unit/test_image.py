@@ -76,7 +76,7 @@ def included(
 ) -> IncludedFile:
     path = folder / name.replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"content of {name}")
+    path.write_text(f"content of {name}", encoding="utf-8")
     path.chmod(mode)
     return IncludedFile(path, name, executable)
 
@@ -466,7 +466,7 @@ def test_a_context_is_the_same_for_the_same_files(tmp_path: Path) -> None:
     assert {info.mtime for info, _ in context_members(one.path).values()} == {COMMIT_TIME}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has neither these modes nor easy links")
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only: modes, links and pipes")
 def test_a_context_keeps_links_and_executable_files(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "p", {"Dockerfile": "", "run.sh": "", "secret.txt": ""})
     (folder / "run.sh").chmod(0o700)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
@@ -42,7 +41,7 @@ from app.runner import Runner, recover, resume
 from app.step import RunContext
 from app.transport import CancelToken, Command, CommandResult, Secret
 from app.transport.local import LocalTransport
-from tests.waiting import alive, wait_until
+from tests.waiting import KILL, alive, parent_of, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = Target("localhost", "local")
@@ -119,8 +118,7 @@ class Desktop:
     def kill_supervisor(self) -> int:
         """Kill the supervisor; return the program's process id."""
         program = self.served_by()
-        parent = subprocess.check_output(["ps", "-o", "ppid=", "-p", str(program)])
-        os.kill(int(parent), signal.SIGKILL)
+        os.kill(parent_of(program), KILL)
         assert wait_until(lambda: not supervise.alive(self.place))
         return program
 
@@ -326,7 +324,7 @@ def test_what_lost_its_supervisor_serves_again_after_a_failure(
 
 def test_what_did_not_run_is_not_started_by_a_failure(desktop: Desktop, built: Build) -> None:
     desktop.deploy(built("v1"))
-    os.kill(desktop.kill_supervisor(), signal.SIGKILL)
+    os.kill(desktop.kill_supervisor(), KILL)
     assert wait_until(lambda: desktop.serves() == "")
     assert desktop.deploy(built("v2", "crashes-at-start")) is Outcome.FAILED_RESTORED
     assert desktop.serves() == ""
@@ -424,7 +422,7 @@ def die(desktop: Desktop, package: Artifact, moment: str) -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == -signal.SIGKILL
+    assert done.returncode == (KILL if os.name == "nt" else -KILL)
 
 
 class Mortal(LocalTransport):
@@ -432,7 +430,7 @@ class Mortal(LocalTransport):
 
     def run(self, command: Command, **keywords: Any) -> CommandResult:
         if "start" in command.argv:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
         return super().run(command, **keywords)
 
 
@@ -443,7 +441,7 @@ def main() -> None:
 
     def emit(event: Event) -> None:
         if isinstance(event, StepChanged) and f"{event.index} {event.state}" == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), KILL)
 
     desktop.emit = emit  # type: ignore[method-assign]
     desktop.deploy(package)

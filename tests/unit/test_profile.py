@@ -73,7 +73,7 @@ user = "deploy"
 
 REQUEST = DeployRequest(
     name="hello",
-    project=ProjectOptions(Path("/src/hello"), "./cmd/hello"),
+    project=ProjectOptions(Path("/src/hello").absolute(), "./cmd/hello"),
     deploy=DeployOptions(health=HealthOptions(http="http://localhost:8080/health")),
     targets=(Target("10.0.0.5"),),
 )
@@ -113,7 +113,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 
 def test_only_what_matters_is_written() -> None:
-    assert profile.dumps(REQUEST, Path("/src")) == (
+    assert profile.dumps(REQUEST, Path("/src").absolute()) == (
         'name = "hello"\n'
         "\n"
         "[project]\n"
@@ -132,16 +132,25 @@ def test_only_what_matters_is_written() -> None:
     )
 
 
-def test_saving_what_was_read_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_saving_what_was_read_changes_nothing(tmp_path: Path, line_end: str) -> None:
     file = tmp_path / "slipway.toml"
-    file.write_text(FULL)
+    file.write_text(FULL, newline=line_end)
     profile.save(profile.load(file), file)
-    assert file.read_text() == FULL
+    assert file.read_bytes() == FULL.replace("\n", line_end).encode()
+
+
+def test_the_mark_that_an_editor_of_windows_writes_first_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
+    request = profile.load(file)
+    profile.save(replace(request, name="other"), file)
+    assert file.read_text() == FULL.replace("hello", "other", 1)
 
 
 def test_saving_over_a_file_keeps_its_comments(tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
-    file.write_text(FULL)
+    file.write_text(FULL, newline="\n")
     request = profile.load(file)
     changed = replace(
         request,
@@ -189,7 +198,7 @@ def test_the_project_may_lie_elsewhere(tmp_path: Path) -> None:
     assert profile.load(file) == request
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows only knows read-only")
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only: rights as numbers")
 def test_saving_keeps_the_files_rights(tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
     profile.save(REQUEST, file)
@@ -212,7 +221,13 @@ def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     assert caught.value.hint
 
 
+def is_name(part: str) -> bool:
+    # Windows takes blanks and full stops off the end of a name
+    return part not in {".", ".."} and not (os.name == "nt" and part != part.rstrip(" ."))
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NO_NAME = '/\\:*?"<>|\0' if os.name == "nt" else "/\0"
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
 TEXTS = st.lists(TEXT, max_size=4).map(tuple)
 SECONDS = st.one_of(
@@ -227,10 +242,10 @@ REQUESTS = st.builds(
         ProjectOptions,
         path=st.lists(
             st.text(
-                st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1
-            ).filter(lambda part: part not in (".", "..")),
+                st.characters(exclude_categories=["Cs"], exclude_characters=NO_NAME), min_size=1
+            ).filter(is_name),
             max_size=4,
-        ).map(lambda parts: Path("/", *parts)),
+        ).map(lambda parts: Path("/", *parts).absolute()),
         package=TEXT,
     ),
     build=st.builds(

@@ -1,6 +1,8 @@
-"""The records on the server, kept by the real store.sh under a real sh."""
+"""The records on the server, kept by the real store.sh, on Windows by slipway-host.exe."""
 
 import json
+import os
+import platform
 import subprocess
 import threading
 from dataclasses import replace
@@ -8,19 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from app import winhost
 from app.releases import LOCK_HELD_EXIT, Store, parse_lock
-from app.transport import Command
+from app.transport import TOOL, Command
+from app.transport.windows import go_arch
 
 
 def run(command: Command) -> subprocess.CompletedProcess[bytes]:
     words = [word if isinstance(word, str) else word.reveal() for word in command.expanded()]
+    if words[0] == TOOL:
+        words[0] = str(winhost.program(go_arch(platform.machine())))
     stdin = command.stdin if isinstance(command.stdin, bytes) else b""
     return subprocess.run(words, input=stdin, capture_output=True, check=False)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store((tmp_path / "srv 服务" / "hello").as_posix(), sudo=False, token="one")
+    root = tmp_path / "srv 服务" / "hello"
+    return Store(str(root), sudo=False, token="one", windows=os.name == "nt")
 
 
 @pytest.fixture
@@ -146,6 +153,7 @@ def test_paths_that_leave_the_root_are_refused(held: Store, path: str) -> None:
     assert Path(held.root).is_dir()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX only: rights as numbers")
 def test_records_are_for_their_owner_only(held: Store) -> None:
     run(held.write("releases/r/release.json", b"{}"))
     run(held.write("key", b"k"))

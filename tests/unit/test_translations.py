@@ -16,7 +16,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from app import i18n
+from app import errors, i18n
 from app.cli import main
 from app.console import columns, fitted
 from app.usage import TEXTS
@@ -32,6 +32,8 @@ SETTERS = {
     *("addMenu", "addTab", "setInformativeText", "setAccessibleName", "setAccessibleDescription"),
     *("setSuffix", "setPrefix", "setSpecialValueText", "addItem", "addButton", "setStatusTip"),
 }
+# Methods that say something to a user.
+SAID = {"say", "warn", "note", "ask", "confirm", "tell", "say_error"}
 # Translates what extract_causes() finds in errors.json.
 FROM_FILES = "app/transport/tool.py"
 # What is called the same in every language.
@@ -244,16 +246,33 @@ def test_no_widget_shows_a_text_that_is_not_translated() -> None:
     assert bare == []
 
 
+def test_no_error_or_message_is_a_text_that_is_not_translated() -> None:
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    bare = [
+        f"{place}: {each.value!r}"
+        for place, node, name in _calls()
+        if name in kinds | SAID and not place.startswith("app/supervise.py")  # it speaks on servers
+        for argument in node.args
+        for each in _literals(argument)
+        if re.search(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}", str(each.value))  # more than a name or a key
+    ]
+    assert bare == []
+
+
 def _shown(node: ast.Call, name: str) -> Iterator[ast.Constant]:
     """Yield a call's bare texts: of our own functions only the first argument is one to read."""
     arguments = node.args if name in WIDGETS | SETTERS else node.args[:1]
     if name in ("Field", "Notice"):
         arguments = node.args[1:]  # the first is the profile's key, or the tone
     for argument in arguments:
-        if isinstance(argument, ast.Constant):
-            yield argument
-        elif isinstance(argument, ast.JoinedStr):
-            yield from (part for part in argument.values if isinstance(part, ast.Constant))
+        yield from _literals(argument)
+
+
+def _literals(argument: ast.expr) -> Iterator[ast.Constant]:
+    if isinstance(argument, ast.Constant):
+        yield argument
+    elif isinstance(argument, ast.JoinedStr):
+        yield from (part for part in argument.values if isinstance(part, ast.Constant))
 
 
 # The language in use

@@ -9,7 +9,8 @@ END
 wineserver -p
 wine cmd /c exit
 temp="C:\\users\\$1\\AppData\\Local\\Temp"
-wine cmd /c "if not exist \"$temp\" mkdir \"$temp\""
-for name in TEMP TMP; do
-  wine reg add 'HKCU\Environment' /f /v $name /d "$temp" >/dev/null
+mkdir -p "/wine/drive_c/users/$1/AppData/Local/Temp"
+# What Wine does not take over from its own environment.
+for pair in "TEMP=$temp" "TMP=$temp" QT_QPA_PLATFORM=windows; do
+  wine reg add 'HKCU\Environment' /f /v "${pair%%=*}" /d "${pair#*=}" >/dev/null
 done
