@@ -11,13 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from resources.package import icu
-from resources.package.archive import finish
 from resources.package.icons import write_icons
+from resources.package.installer import version_numbers
 from resources.package.licences import GoPart, write_licences
 
 __all__ = [
     "UNUSED_MODULES",
-    "finish",
     "resources",
     "stripped",
     "used",
@@ -75,7 +74,7 @@ def resources(folder: Path) -> list[tuple[str, str]]:
 
 def _wanted(path: Path) -> bool:
     unwanted = {"__pycache__", "prebuilt", "vendor"}  # what is made of them is inside
-    return path.parts[0] != "package" and not unwanted & set(path.parts)
+    return path.parts[0] not in ("installer", "package") and not unwanted & set(path.parts)
 
 
 def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -190,7 +189,7 @@ def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]
 
 def version_resource(name: str, project: Mapping[str, Any], file: Path) -> str:
     """Write what Windows shows of a program's origin, as PyInstaller reads it; return its path."""
-    numbers = tuple([*map(int, re.findall(r"\d+", project["version"])), 0, 0, 0][:4])
+    numbers = version_numbers(project["version"])
     texts = {
         "CompanyName": "Slipway",
         "FileDescription": "Slipway" if " " in name else "Slipway command line",

@@ -201,7 +201,7 @@ def test_all_resources_are_inside(application: Application) -> None:
     missing = [
         path.as_posix()
         for path in wanted
-        if not {"package", "vendor", "__pycache__"} & set(path.parts)
+        if not {"installer", "package", "vendor", "__pycache__"} & set(path.parts)
         and not (inside / path).is_file()
     ]
     assert missing == []
