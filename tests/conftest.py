@@ -136,6 +136,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
+def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a program has one second to end: Wine has no Ctrl-Break that would reach it."""
+    if os.name == "nt":
+        monkeypatch.setattr("app.kinds.process.GRACE_SECONDS", 1.0)
+        monkeypatch.setattr("app.service.GRACE_SECONDS", 1.0)
+
+
+@pytest.fixture(autouse=True)
 def memory_keyring() -> MemoryKeyring:
     """Return this test's own keyring, already in use."""
     backend = MemoryKeyring()
