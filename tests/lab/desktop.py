@@ -6,6 +6,7 @@ page of the West can write.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -150,9 +151,10 @@ def copy_tool(lab: Lab, desktop: Desktop) -> None:
     built, _blank, identity = said.decode().strip().rpartition(" ")
     folder = f"{unix_path(CHECKOUT)}/resources/winhost/prebuilt"
     lab.docker("exec", desktop.name, "mkdir", "-p", folder)
-    lab.docker("cp", built, f"{desktop.name}:{folder}/slipway-host-amd64.exe")
-    stamp = ["sh", "-c", 'cat >"$0"', f"{folder}/slipway-host-amd64.id"]
-    lab.docker("exec", "-i", desktop.name, *stamp, data=identity.encode())
+    files = {".exe.gz": gzip.compress(Path(built).read_bytes()), ".id": identity.encode()}
+    for suffix, content in files.items():
+        write = ["sh", "-c", 'cat >"$0"', f"{folder}/slipway-host-amd64{suffix}"]
+        lab.docker("exec", "-i", desktop.name, *write, data=content)
 
 
 def run_pytest(lab: Lab, desktop: Desktop, display: str, arguments: list[str]) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -164,10 +164,11 @@ def icon(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def programs_of(folder: Path, files: Mapping[str, str]) -> Path:
     """Lay a small version of Slipway: programs that wait for input, and other files."""
-    host = "slipway/_internal/resources/winhost/prebuilt/slipway-host-amd64.exe"
+    host = "slipway/_internal/resources/winhost/prebuilt/slipway-host-amd64.exe.gz"
+    program = gzip.decompress((dev.WINDOWS_DIST / host).read_bytes())
     folder.mkdir()
     for name in PROGRAMS:
-        shutil.copy(dev.WINDOWS_DIST / host, folder / name)
+        (folder / name).write_bytes(program)
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)

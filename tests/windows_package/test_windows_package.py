@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 
@@ -78,8 +79,9 @@ def test_it_comes_with_licences_and_the_programs_for_servers() -> None:
     for name in ("Python ", "PySide6_Essentials ", "paramiko ", "Go "):
         assert f"\n{name}" in listed
     for architecture in ("amd64", "arm64"):
-        program = inside / "resources" / "winhost" / "prebuilt" / f"slipway-host-{architecture}.exe"
-        assert program.read_bytes()[:2] == b"MZ"
+        name = f"slipway-host-{architecture}.exe.gz"
+        packed = inside / "resources" / "winhost" / "prebuilt" / name
+        assert gzip.decompress(packed.read_bytes())[:2] == b"MZ"
 
 
 def test_the_older_version_is_gone(installed: Computer) -> None:
