@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -18,6 +19,8 @@ CACHE = ROOT / ".cache"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 REQUIREMENTS = ROOT / "requirements"
+DIST = ROOT / "dist"
+WINDOWS_DIST = DIST / "windows"
 OLDEST_PYTHON = (3, 11)
 OLDEST_GO = (1, 21)
 
@@ -49,6 +52,8 @@ PACKAGE_TEST_PROGRAMS = {
 }
 # What the packaged application is made of.
 PACKAGED = ("app", "ui", "resources", "build_installer.spec", "pyproject.toml", "requirements")
+# What makes the package for Windows on Linux, and tries it out, beside the lab.
+WINDOWS_PACKAGE_PROGRAMS = {"makensis": "nsis", "Xvfb": "xvfb"}
 WINDOWS_TEST_PROGRAMS = {"git": "git", "Xvfb": "xvfb"}
 FONTS = {
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
@@ -95,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     test_command.add_argument(
         "--windows",
         action="store_true",
-        help="instead the unit and window suites under Windows Python, on Wine (starts the lab)",
+        help="instead the unit and window suites under Windows Python, on Wine (starts the lab);"
+        " with --package those of the package and installer for Windows (makes them)",
     )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
@@ -108,7 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     add("lock", lock, "Pin the newest dependencies, with hashes, in requirements/.")
     if (ROOT / "tests" / "shots.py").exists():
         add("shots", shots, "Make the screenshots in docs/images from the real program.")
-    add("package", package, "Make an application that needs no Python, in dist/.")
+    package_command = add("package", package, "Make an application without Python, in dist/.")
+    package_command.add_argument(
+        "--windows", action="store_true", help="for Windows, in the lab's Windows (Linux, root)"
+    )
     return parser
 
 
@@ -131,7 +140,7 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     install("dev")
     install_go()
     if arguments.windows:
-        return test_windows(rest)
+        return test_windows_package(rest) if arguments.package else test_windows(rest)
     install_qt_libraries()
     if sys.platform == "linux":
         programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if arguments.package else {})
@@ -162,6 +171,16 @@ def test_windows(rest: list[str]) -> int:
     from tests.lab import desktop
 
     return desktop.run_suites(lab, ROOT, rest)
+
+
+def test_windows_package(rest: list[str]) -> int:
+    """Try out the package and the installer for Windows, in the lab's Windows."""
+    missing = [name for tool, name in WINDOWS_PACKAGE_PROGRAMS.items() if not shutil.which(tool)]
+    missing += [name for path, name in FONTS.items() if not Path(path).exists()]
+    install_packages(missing, "The package for Windows needs")
+    if not is_packaged(WINDOWS_DIST) and package_for_windows():
+        return 1
+    return run(PYTHON, "-m", "pytest", "-q", "--windows-package", "tests/windows_package", *rest)
 
 
 def lint(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -242,17 +261,31 @@ def package(arguments: argparse.Namespace, rest: list[str]) -> int:
     install("dev")
     install_go()
     install_qt_libraries()
+    if arguments.windows:
+        return package_for_windows()
     if sys.platform == "linux":
         install_packages(_missing_for_packaging(), "Packaging needs")
-    stamp = ROOT / "dist" / "made-from"
+    command = ("-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "build_installer.spec")
+    return _package(DIST, sys.platform, lambda: run(PYTHON, *command, *rest))
+
+
+def package_for_windows() -> int:
+    """Make the application for Windows and its installer, by Windows Python in the lab."""
+    missing = [name for tool, name in WINDOWS_PACKAGE_PROGRAMS.items() if not shutil.which(tool)]
+    install_packages(missing, "Packaging for Windows needs")
+    machines = _lab()
+    from tests.lab.desktop_package import make_package
+
+    return _package(WINDOWS_DIST, "win32", lambda: make_package(machines, ROOT, WINDOWS_DIST))
+
+
+def _package(dist: Path, system: str, make: Callable[[], int]) -> int:
+    stamp = dist / "made-from"
     stamp.unlink(missing_ok=True)
     made_from = digest_of_sources()
-    command = ("-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "build_installer.spec")
-    code = run(PYTHON, *command, *rest)
+    code = make() or run(PYTHON, "-m", "resources.package.archive", dist, system)
     if code == 0:
         stamp.write_text(made_from)
-        for archive in sorted(stamp.parent.glob("slipway-*.sha256")):
-            print(f"dist/{archive.stem}")
     return code
 
 
@@ -265,9 +298,9 @@ def _missing_for_packaging() -> list[str]:
     return missing
 
 
-def is_packaged() -> bool:
-    """Return whether dist/ holds the application made from the sources as they are now."""
-    stamp = ROOT / "dist" / "made-from"
+def is_packaged(dist: Path = DIST) -> bool:
+    """Return whether a folder holds the application made from the sources as they are now."""
+    stamp = dist / "made-from"
     return stamp.exists() and stamp.read_text() == digest_of_sources()
 
 

@@ -491,7 +491,7 @@ def _unlock(session: Session, request: DeployRequest) -> int:
             raise SlipwayError(
                 _("That run still shows signs of life."),
                 str(lock),
-                _("Wait until it has ended, or a minute after it was cut off."),
+                _("Wait until it has ended, or three minutes after it was cut off."),
             )
         if not session.confirmed(_("Release it? Two runs at once destroy each other's work.")):
             console.warn(_("Nothing was changed."))

@@ -38,6 +38,15 @@ class Liveness:
     detail: str = ""
 
 
+def check_title(health: HealthOptions) -> str:
+    """Return what is checked, in a few words."""
+    if health.http:
+        return _("Health check: {url}").format(url=health.http)
+    if health.tcp:
+        return _("Health check: port {port}").format(port=health.tcp)
+    return _("Health check: it stays up for {seconds:.0f} s").format(seconds=health.stable)
+
+
 def endpoint(health: HealthOptions) -> Endpoint | None:
     """Return where the health check knocks, or None if it has no address."""
     if health.http:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -59,13 +61,16 @@ def program(
             _("It knows {known}.").format(known=", ".join(ARCHITECTURES)),
         )
     wanted = source_id()
-    prebuilt = SOURCES / "prebuilt" / f"slipway-host-{arch}.exe"
-    stamp = prebuilt.with_suffix(".id")
-    if prebuilt.is_file() and stamp.is_file() and stamp.read_text("utf-8").strip() == wanted:
-        return prebuilt
     folder = platformdirs.user_cache_path("slipway", appauthor=False) / "winhost"
     kept = folder / f"slipway-host-{wanted}-{arch}.exe"
-    if not kept.is_file():
+    if kept.is_file():
+        return kept
+    prebuilt = SOURCES / "prebuilt" / f"slipway-host-{arch}.exe.gz"
+    stamp = prebuilt.with_name(f"slipway-host-{arch}.id")
+    if prebuilt.is_file() and stamp.is_file() and stamp.read_text("utf-8").strip() == wanted:
+        with _whole(kept) as part:
+            part.write_bytes(gzip.decompress(prebuilt.read_bytes()))
+    else:
         build_program(arch, kept, toolchain or find_toolchain(), cancel, on_line)
     return kept
 
@@ -104,11 +109,18 @@ def build_program(
     The same sources and Go give the same bytes; nothing is fetched. Raises BuildError,
     ToolchainError, Cancelled.
     """
+    with _whole(dest) as part:
+        _compile(arch, part, toolchain, cancel, on_line)
+
+
+@contextmanager
+def _whole(dest: Path) -> Iterator[Path]:
+    """Give a place to write ``dest`` to: it is there whole or not at all. Raises BuildError."""
     try:
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=dest.parent) as scratch:
             part = Path(scratch) / dest.name
-            _compile(arch, part, toolchain, cancel, on_line)
+            yield part
             part.replace(dest)
     except OSError as error:
         raise BuildError(

@@ -26,6 +26,8 @@ LAB_FOLDER = Path(__file__).parent / "lab"
 SUITES = {
     "lab": "THE LAB IS OFF: {count} tests against real servers were not run"
     " (python3 dev.py test --lab)",
+    "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
+    " Windows were not run (python3 dev.py test --package --windows)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
     " (python3 dev.py test --package)",
 }
@@ -50,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--package",
         action="store_true",
         help="run the tests of tests/package too (python3 dev.py package has made dist/slipway)",
+    )
+    parser.addoption(
+        "--windows-package",
+        action="store_true",
+        help="run the tests of tests/windows_package too (dev.py package --windows has made it)",
     )
     parser.addoption(
         "--posix-only",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from app.docker_facts import DockerCli, is_absent
 from app.errors import HealthCheckFailed, SlipwayError
-from app.health import Endpoint, Liveness, endpoint, wait_healthy
+from app.health import Endpoint, Liveness, check_title, endpoint, wait_healthy
 from app.i18n import _
 from app.image import LABEL_SHA256
 from app.kinds.container_spec import ContainerSpec, shown_secrets
@@ -272,11 +272,7 @@ class CheckContainer(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        if self.health.http:
-            return _("Health check: {url}").format(url=self.health.http)
-        if self.health.tcp:
-            return _("Health check: port {port}").format(port=self.health.tcp)
-        return _("Health check: it stays up for {seconds:.0f} s").format(seconds=self.health.stable)
+        return check_title(self.health)
 
     @property
     def commands(self) -> tuple[Command, ...]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from app.artifact import Artifact
 from app.errors import HealthCheckFailed, Problem
-from app.health import Liveness, endpoint, wait_healthy
+from app.health import Liveness, check_title, endpoint, wait_healthy
 from app.host import HostFacts
 from app.i18n import _
 from app.kinds.file_steps import SendFiles, digests
@@ -82,10 +82,7 @@ class CheckProcess(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        at = self.health.http or (str(self.health.tcp) if self.health.tcp else "")
-        if at:
-            return _("Health check: {address}").format(address=at)
-        return _("Health check: it stays up for {seconds:.0f} s").format(seconds=self.health.stable)
+        return check_title(self.health)
 
     @property
     def commands(self) -> tuple[Command, ...]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from app.errors import HealthCheckFailed, SlipwayError
 from app.events import Stream
-from app.health import Liveness, endpoint, wait_healthy
+from app.health import Liveness, check_title, endpoint, wait_healthy
 from app.i18n import _
 from app.kinds.service_definition import SECRETS_FILE
 from app.releases import Store
@@ -272,11 +272,7 @@ class CheckService(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        if self.health.http:
-            return _("Health check: {url}").format(url=self.health.http)
-        if self.health.tcp:
-            return _("Health check: port {port}").format(port=self.health.tcp)
-        return _("Health check: it stays up for {seconds:.0f} s").format(seconds=self.health.stable)
+        return check_title(self.health)
 
     @property
     def commands(self) -> tuple[Command, ...]:

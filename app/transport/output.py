@@ -11,7 +11,7 @@ from app.errors import CommandFailed
 from app.i18n import _
 from app.processes import LineSplitter
 from app.rules import URL_PASSWORD
-from app.transport import MASK, Command, CommandResult, OnLine, Secret
+from app.transport import MASK, Command, CommandResult, OnLine, Secret, ignore_line
 
 # A log that is followed for days must not fill the memory: a result keeps the last so many
 # characters of each stream.
@@ -104,8 +104,13 @@ class Output:
         """Take bytes as they come; ``final`` flushes a last line without a line end."""
         text, lines = self._splitters[source].feed(data, final=final)
         self._keep(source, text)
-        for line in lines:
-            self._on_line(source, self.mask(line))
+        try:
+            for line in lines:
+                self._on_line(source, self.mask(line))
+        except BaseException:
+            # it is not asked again while the command is being ended because of it
+            self._on_line = ignore_line
+            raise
 
     def text(self, source: Source) -> str:
         """Return what a stream said so far, as it was said."""

@@ -56,7 +56,7 @@ class Dropped(Exception):
         self.unclear = unclear
 
 
-class TooLarge(Exception):
+class TooLarge(ConnectError):
     """The server takes no envelope of this size; it did not look at it."""
 
 
@@ -247,7 +247,7 @@ class Lane:
     def _answered(self, status: int, *, fresh: bool) -> Exception:
         """Say what an HTTP status means that is not an answer of the remote shell."""
         if status == TOO_LARGE:
-            return TooLarge()
+            return TooLarge(*winrm_errors.too_large(self._site))
         if status == BAD_REQUEST and not fresh:
             # sealed for a connection that is gone: the server could not even read it
             return Dropped("HTTP 400", unclear=False)

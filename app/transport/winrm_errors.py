@@ -11,8 +11,6 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from app.errors import AuthError, ConnectError, ConnectionLost
 from app.i18n import _
 
-ENABLE_HTTPS = "winrm quickconfig -transport:https"
-ENABLE_HTTP = "Enable-PSRemoting -Force"
 FILTERED = (
     r"New-ItemProperty -Force -PropertyType DWord -Name LocalAccountTokenFilterPolicy -Value 1 "
     r"-Path HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System"
@@ -53,8 +51,9 @@ def unreachable(target: object, port: int, problem: BaseException) -> ConnectErr
         return ConnectError(
             _("{target} refuses connections at port {port}.").format(target=target, port=port),
             _("The machine is there, but WinRM does not listen on this port."),
-            _("Have an administrator run this there, in PowerShell: {command}").format(
-                command=ENABLE_HTTP if port == 5985 else ENABLE_HTTPS
+            _(
+                "An administrator opens it there. The lines for that stand under “Prepare the "
+                "server” on the wizard's Server page, and in docs/prepare-a-server.md."
             ),
         )
     if any(isinstance(error, TimeoutError | ConnectTimeoutError) for error in found):
@@ -158,6 +157,17 @@ def access_denied(target: object) -> AuthError:
             "Use an administrator of the domain, or the built-in one. For other local "
             "administrators, have this run there in PowerShell: {command}"
         ).format(command=FILTERED),
+    )
+
+
+def too_large(target: object) -> tuple[str, str, str]:
+    """Return title, detail and hint for a server that takes not even small messages."""
+    return (
+        _("{target} takes no messages of this size.").format(target=target),
+        "HTTP 413",
+        _("Allow what is usual there: {command}").format(
+            command=r"Set-Item WSMan:\localhost\MaxEnvelopeSizekb 500"
+        ),
     )
 
 

@@ -32,7 +32,7 @@ BUSY_SECONDS = 1.0
 ATTEMPTS = 4
 BUSY, ABORTED, LOST = 170, 995, 2150858843
 QUOTAS = (2150859173, 2150859174)
-_BROKEN = (SlipwayError, Dropped, Faulted, Quiet, TooLarge)
+_BROKEN = (SlipwayError, Dropped, Faulted, Quiet)
 
 
 class Again(Exception):
@@ -271,19 +271,25 @@ class Running:
             self._events.put(_Failed(problem, sending=True))
 
     def _send(self, lane: Lane, data: bytes, *, last: bool) -> None:
+        """Send one piece, in smaller ones if the server takes none of its size."""
+        if len(data) <= self._shell.piece_bytes:
+            try:
+                self._send_whole(lane, data, last=last)
+                return
+            except TooLarge:
+                if len(data) <= SMALL_BYTES:
+                    raise
+                self._shell.piece_bytes = SMALL_BYTES
+        for part, end in Call(lambda: (data,)).pieces(self._shell.piece_bytes):
+            self._send_whole(lane, part, last=last and end)
+
+    def _send_whole(self, lane: Lane, data: bytes, *, last: bool) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 lane.ask(lambda protocol: self._shell.send(protocol, self._id, data, end=last))
                 return
             except Quiet:
                 return  # it is there, but nobody has read it yet
-            except TooLarge:
-                if len(data) <= SMALL_BYTES:
-                    raise
-                self._shell.piece_bytes = SMALL_BYTES
-                for part, end in Call(lambda: (data,)).pieces(SMALL_BYTES):
-                    self._send(lane, part, last=last and end)
-                return
             except Dropped as problem:
                 if problem.unclear or attempt + 1 == ATTEMPTS:
                     raise
@@ -313,6 +319,9 @@ class Running:
 
     def _not_sent(self, problem: BaseException) -> None:
         if isinstance(problem, Faulted):
+            if problem.number == LOST and (self._sent == 0 or self._call.repeatable):
+                self._shell.forget()
+                raise Again(str(problem))
             return  # it takes no input any more: how it ended will be heard
         if not isinstance(problem, Dropped):
             raise problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -11,13 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from resources.package import icu
-from resources.package.archive import finish
 from resources.package.icons import write_icons
+from resources.package.installer import version_numbers
 from resources.package.licences import GoPart, write_licences
 
 __all__ = [
     "UNUSED_MODULES",
-    "finish",
     "resources",
     "stripped",
     "used",
@@ -54,6 +54,7 @@ QT_PLUGINS = {
     "wayland-shell-integration": ("qt-shell", "xdg-shell"),
 }
 QT_TRANSLATIONS = ("qtbase_zh_CN.qm", "qtbase_en.qm")
+TRANSLATORS_FILES = (".po", ".pot")
 # drawn by the processor: Qt's stand-ins for a graphics card's driver on Windows
 QT_DRIVERS = ("opengl32sw.dll", "d3dcompiler_47.dll")
 # What every Linux with a desktop has, and what must be its own: others would not fit its fonts,
@@ -75,7 +76,9 @@ def resources(folder: Path) -> list[tuple[str, str]]:
 
 def _wanted(path: Path) -> bool:
     unwanted = {"__pycache__", "prebuilt", "vendor"}  # what is made of them is inside
-    return path.parts[0] != "package" and not unwanted & set(path.parts)
+    if path.parts[0] in ("installer", "package") or path.suffix in TRANSLATORS_FILES:
+        return False
+    return not unwanted & set(path.parts)
 
 
 def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -107,34 +110,55 @@ def _unused(name: str) -> bool:
 
 
 def _reachable(entries: list[Entry]) -> list[Entry]:
-    """Leave out, on Linux, the libraries that only something unused asked for, or the desktop has.
+    """Leave out the libraries that only something unused asked for, and on Linux the desktop's.
 
     What stays is what Python itself, its extension modules and Qt's plugins are linked with.
     """
-    if sys.platform != "linux":
+    if sys.platform not in LINKED_WITH:
         return entries
-    libraries = {
-        PurePosixPath(place).name: source for place, source, kind in entries if kind != "SYMLINK"
-    }
+    linked_with = LINKED_WITH[sys.platform]
+    libraries = {_file_name(place): source for place, source, kind in entries if kind != "SYMLINK"}
     asked: set[str] = set()
-    left = [name for name in libraries if name.startswith("libpython")]
+    left = [name for name in libraries if name.startswith(("libpython", "python3"))]
     left += [
-        PurePosixPath(place).name
+        _file_name(place)
         for place, _source, kind in entries
-        if kind == "EXTENSION" or "/plugins/" in place
+        if kind == "EXTENSION" or "/plugins/" in place.replace("\\", "/")
     ]
     while left:
         name = left.pop()
         if name in asked or name not in libraries or name.startswith(DESKTOP_LIBRARIES):
             continue
         asked.add(name)
-        left += _linked_with(Path(libraries[name]))
-    return [entry for entry in entries if PurePosixPath(entry[0]).name in asked]
+        left += linked_with(Path(libraries[name]))
+    return [entry for entry in entries if _file_name(entry[0]) in asked]
 
 
-def _linked_with(library: Path) -> list[str]:
+def _file_name(place: str) -> str:
+    name = PurePosixPath(place.replace("\\", "/")).name
+    return name.lower() if sys.platform == "win32" else name
+
+
+def _linked_on_linux(library: Path) -> list[str]:
     shown = subprocess.run(["objdump", "-p", library], check=True, capture_output=True, text=True)
     return re.findall(r"^\s+NEEDED\s+(\S+)$", shown.stdout, re.MULTILINE)
+
+
+def _linked_on_windows(library: Path) -> list[str]:
+    import pefile  # part of PyInstaller, on Windows only
+
+    names = ("IMAGE_DIRECTORY_ENTRY_IMPORT", "IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT")
+    kinds = [pefile.DIRECTORY_ENTRY[name] for name in names]
+    with pefile.PE(library, fast_load=True) as read:
+        read.parse_data_directories(kinds, import_dllnames_only=True)
+        found = [
+            *getattr(read, "DIRECTORY_ENTRY_IMPORT", ()),
+            *getattr(read, "DIRECTORY_ENTRY_DELAY_IMPORT", ()),
+        ]
+    return [entry.dll.decode("ascii").lower() for entry in found]
+
+
+LINKED_WITH = {"linux": _linked_on_linux, "win32": _linked_on_windows}
 
 
 def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
@@ -164,7 +188,8 @@ def stripped(entries: list[Entry], folder: Path) -> list[Entry]:
 def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]:
     """Build slipway-host.exe for every architecture of Windows from the Go module ``source``.
 
-    Returns the programs, each with the id of its sources beside it, and what of Go's is in them.
+    Returns the programs, compressed to less than half, each with the id of its sources beside it,
+    and what of Go's is in them.
     """
     from app import winhost
     from app.toolchain import find_toolchain
@@ -174,9 +199,11 @@ def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]
     for architecture in winhost.ARCHITECTURES:
         program = folder / f"slipway-host-{architecture}.exe"
         winhost.build_program(architecture, program, toolchain)
+        packed = program.with_name(f"{program.name}.gz")
+        packed.write_bytes(gzip.compress(program.read_bytes(), mtime=0))
         stamp = program.with_suffix(".id")
         stamp.write_text(winhost.source_id(), encoding="utf-8")
-        made += [program, stamp]
+        made += [packed, stamp]
     vendored = source / "vendor"
     modules = re.findall(
         r"^# (\S+) (v\S+)$", (vendored / "modules.txt").read_text(encoding="utf-8"), re.MULTILINE
@@ -190,7 +217,7 @@ def windows_hosts(source: Path, folder: Path) -> tuple[list[Path], list[GoPart]]
 
 def version_resource(name: str, project: Mapping[str, Any], file: Path) -> str:
     """Write what Windows shows of a program's origin, as PyInstaller reads it; return its path."""
-    numbers = tuple([*map(int, re.findall(r"\d+", project["version"])), 0, 0, 0][:4])
+    numbers = version_numbers(project["version"])
     texts = {
         "CompanyName": "Slipway",
         "FileDescription": "Slipway" if " " in name else "Slipway command line",

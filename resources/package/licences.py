@@ -33,7 +33,9 @@ def write_licences(packed: Iterable[Path], go: Iterable[GoPart], folder: Path) -
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    rows = [("Python", sys.version.split()[0], "PSF-2.0", _python(folder))]
+    rows = [
+        ("Python", sys.version.split()[0], "PSF-2.0", _copy("Python", python_licence(), folder))
+    ]
     files = {path.resolve() for path in packed}
     for found, own in _by_distribution(files).items():
         files -= own
@@ -115,13 +117,14 @@ def _debian_package(path: Path) -> str:
     return ""
 
 
-def _python(folder: Path) -> str:
+def python_licence() -> list[Path]:
+    """Return where the text of this Python's licence is; empty if it came without."""
     places = (
         Path(sysconfig.get_path("stdlib")) / "LICENSE.txt",
         Path(sys.base_prefix) / "LICENSE.txt",
         Path(f"/usr/share/doc/python3.{sys.version_info.minor}/copyright"),
     )
-    return _copy("Python", [path for path in places if path.is_file()][:1], folder)
+    return [path for path in places if path.is_file()][:1]
 
 
 def _copy(name: str, texts: list[Path], folder: Path) -> str:

@@ -55,7 +55,7 @@ func (d definition) apply(name string) error {
 	if err != nil {
 		return failing("read the secrets of service "+name, err)
 	}
-	if err := d.configure(opened, account); err != nil {
+	if err := d.configure(opened, before, account); err != nil {
 		return failing("configure service "+name, err)
 	}
 	if err := d.registry(name, before, environment); err != nil {
@@ -114,10 +114,15 @@ func (d definition) account(before *serviceFacts, created bool) string {
 }
 
 // configure sets what has functions of its own; the service stays disabled.
-func (d definition) configure(opened *service, account string) error {
+func (d definition) configure(opened *service, before *serviceFacts, account string) error {
 	wide, err := wideTexts(d.BinaryPath, d.DisplayName, d.Group)
 	if err != nil {
 		return err
+	}
+	group := wide[2]
+	if d.Group == before.Group {
+		// naming none would leave an empty value where there was no value
+		group = nil
 	}
 	dependencies, err := asMultiText(d.Dependencies)
 	if err != nil {
@@ -133,7 +138,7 @@ func (d definition) configure(opened *service, account string) error {
 		}
 	}
 	if err := windows.ChangeServiceConfig(opened.handle, d.Type, windows.SERVICE_DISABLED, d.ErrorControl,
-		wide[0], wide[2], nil, dependencies, who, password, wide[1]); err != nil {
+		wide[0], group, nil, dependencies, who, password, wide[1]); err != nil {
 		return err
 	}
 	if err := opened.setDescription(d.Description); err != nil {

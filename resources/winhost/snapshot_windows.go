@@ -57,6 +57,16 @@ func (s store) saveService(name, path string) error {
 	return nil
 }
 
+// registered is the service as Windows keeps it, without how it is just now.
+func (f serviceFacts) registered() string {
+	f.State, f.PID, f.Started, f.ExitCode, f.SpecificCode, f.Host, f.NSSM = "", 0, 0, 0, 0, nil, nil
+	var text bytes.Buffer
+	if printJSON(&text, f) != nil {
+		return f.Name
+	}
+	return text.String()
+}
+
 // definition is what makes the service again what it was.
 func (f *serviceFacts) definition() definition {
 	return definition{

@@ -49,6 +49,7 @@ type switching struct {
 	name  string
 	kept  store
 	order order
+	saved *serviceFacts // what a snapshot to be restored says; nil where the program is replaced
 }
 
 // runSwitch has the switch carried out by a process of its own: what a server starts for a
@@ -217,6 +218,9 @@ func (s *switching) restore() error {
 			}
 		}
 		s.order.Definition = &wanted
+		if s.order.Program == "" {
+			s.saved = saved
+		}
 		started = saved.State == "running" || saved.State == "start-pending"
 	}
 	if s.order.Start == nil {
@@ -273,7 +277,23 @@ func (s *switching) expected() error {
 		"somebody has changed it meanwhile: “%s” is registered and “%s” was expected", registered, *s.order.Expect)
 }
 
+// already tells whether the service is exactly what the snapshot says: a run that was refused before
+// it touched anything is undone without an interruption.
+func (s *switching) already() (pid uint32, same bool) {
+	if s.saved == nil {
+		return 0, false
+	}
+	now, err := lookAt(s.name)
+	if err != nil || now.State != s.saved.State || (now.State == "running") != *s.order.Start {
+		return 0, false
+	}
+	return now.PID, now.registered() == s.saved.registered()
+}
+
 func (s *switching) carryOut(call *session) error {
+	if pid, same := s.already(); same {
+		return call.answer(map[string]any{"stopped": "none", "pid": pid})
+	}
 	stopped, err := stopService(s.name, asDuration(s.order.Grace))
 	switch {
 	case err == nil:

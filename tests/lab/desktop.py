@@ -6,6 +6,7 @@ page of the West can write.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -135,7 +136,7 @@ def copy_checkout(lab: Lab, desktop: Desktop, root: Path) -> None:
     archive = subprocess.run(
         ["tar", "--null", "-T", "-", "-c"], cwd=root, input=there, capture_output=True, check=True
     ).stdout
-    folder = _unix(CHECKOUT)
+    folder = unix_path(CHECKOUT)
     lab.docker("exec", desktop.name, "mkdir", "-p", folder)
     lab.docker("exec", "-i", desktop.name, "tar", "-x", "-C", folder, data=archive)
 
@@ -148,11 +149,12 @@ def copy_tool(lab: Lab, desktop: Desktop) -> None:
         [str(python), "-c", program], cwd=windows_images.ROOT, capture_output=True, check=True
     ).stdout
     built, _blank, identity = said.decode().strip().rpartition(" ")
-    folder = f"{_unix(CHECKOUT)}/resources/winhost/prebuilt"
+    folder = f"{unix_path(CHECKOUT)}/resources/winhost/prebuilt"
     lab.docker("exec", desktop.name, "mkdir", "-p", folder)
-    lab.docker("cp", built, f"{desktop.name}:{folder}/slipway-host-amd64.exe")
-    stamp = ["sh", "-c", 'cat >"$0"', f"{folder}/slipway-host-amd64.id"]
-    lab.docker("exec", "-i", desktop.name, *stamp, data=identity.encode())
+    files = {".exe.gz": gzip.compress(Path(built).read_bytes()), ".id": identity.encode()}
+    for suffix, content in files.items():
+        write = ["sh", "-c", 'cat >"$0"', f"{folder}/slipway-host-amd64{suffix}"]
+        lab.docker("exec", "-i", desktop.name, *write, data=content)
 
 
 def run_pytest(lab: Lab, desktop: Desktop, display: str, arguments: list[str]) -> int:
@@ -167,7 +169,7 @@ def run_pytest(lab: Lab, desktop: Desktop, display: str, arguments: list[str]) -
         "PYTHONIOENCODING": "utf-8",
     }
     command = [
-        *("docker", "-H", f"unix://{lab.socket}", "exec", "-w", _unix(CHECKOUT)),
+        *("docker", "-H", f"unix://{lab.socket}", "exec", "-w", unix_path(CHECKOUT)),
         *(f"--env={name}={value}" for name, value in environment.items()),
         *(desktop.name, "sh", "/lab/wine.sh", r"C:\py\python.exe", "-m", "pytest", "-q"),
         *("-p", "no:cacheprovider", f"--timeout={TIMEOUT}"),
@@ -176,6 +178,6 @@ def run_pytest(lab: Lab, desktop: Desktop, display: str, arguments: list[str]) -
     return subprocess.run(command, check=False).returncode
 
 
-def _unix(path: str) -> str:
+def unix_path(path: str) -> str:
     """Return where a path on drive C: lies in the container."""
     return "/wine/drive_c/" + path.removeprefix("C:\\").replace("\\", "/")

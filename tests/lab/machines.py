@@ -144,11 +144,22 @@ class Lab:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all running
             self._bring_up()
 
-    def _bring_up(self) -> None:
+    def start_engine(self) -> None:
+        """Start the engine alone, for what needs none of the lab's hosts."""
+        self._check_system()
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / "up.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._bring_up_engine()
+
+    def _bring_up_engine(self) -> None:
         self._choose_gateway()
         self._make_keys()
         self._raise_bridge()
         self._start_engine()
+
+    def _bring_up(self) -> None:
+        self._bring_up_engine()
         self._start_registry()
         for machine in MACHINES:
             self._start_machine(machine)

@@ -147,7 +147,7 @@ def words(machine: Transport, twin: Path) -> Iterator[Vocabulary]:
 
 
 @pytest.fixture
-def root_rights(machine: Transport, request: pytest.FixtureRequest) -> bool:
+def root_rights(request: pytest.FixtureRequest) -> bool:
     return "trixie-dock" not in request.node.name
 
 

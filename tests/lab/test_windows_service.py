@@ -231,11 +231,13 @@ def start_foreign(desk: WindowsDesk, *, nssm: bool) -> None:
     if nssm:
         witness.wine(NSSM, "install", desk.name, program, str(desk.port))
         witness.wine(NSSM, "set", desk.name, "AppEnvironmentExtra", "GREETING=foreign")
-        witness.wine(NSSM, "set", desk.name, "DisplayName", "Old 服务")
+        witness.wine(NSSM, "set", desk.name, "DisplayName", f"Old 服务 {desk.name}")
         witness.wine(NSSM, "start", desk.name, check=False)
     else:
         path = f'"{program}" {desk.port}'
-        witness.wine("sc", "create", desk.name, "binPath=", path, "DisplayName=", "Old 服务")
+        witness.wine(
+            "sc", "create", desk.name, "binPath=", path, "DisplayName=", f"Old 服务 {desk.name}"
+        )
         witness.wine("sc", "start", desk.name, check=False)
     witness.wait_for_http(desk.port)
 
@@ -250,12 +252,15 @@ def test_a_foreign_service_is_adopted_hotfixed_and_given_back(
     assert found is not None
     assert found.service is not None
     assert found.service.kind == ("nssm" if nssm else "plain")
-    assert found.service.display_name == "Old 服务"
+    assert found.service.display_name == f"Old 服务 {desk.name}"
     problems = readiness(desk.request, desk.facts())
     assert [item.blocking for item in problems] == [False]
     assert desk.deploy("hotfix") is Outcome.SUCCEEDED, desk.events[-1]
     assert desk.serves("hotfix")
-    assert "Old 服务" in desk.registered()
+    fixed = desk.facts().windows
+    assert fixed is not None
+    assert fixed.service is not None
+    assert fixed.service.display_name == f"Old 服务 {desk.name}"
     if nssm:
         assert json.loads(desk.answer())["greeting"] == "foreign"
     assert desk.roll_back() is Outcome.SUCCEEDED, desk.events[-1]

@@ -342,8 +342,17 @@ def test_envelopes_that_are_too_large_become_smaller(
     control.reset()
     control.order("status", action="Send", status=413)
     machine.put(source, dest)
-    assert control.requests("Send") == 12
+    assert control.requests("Send") == 14  # three large ones in four each, the rest in two
     assert machine.run(words.file_checksum(dest)).stdout.strip() == sha256(source)
+
+
+def test_a_server_that_takes_no_size_at_all(
+    machine: WinRmTransport, words: Windows, control: Control
+) -> None:
+    control.order("status", action="Send", status=413, times=100)
+    with pytest.raises(ConnectError) as caught:
+        machine.run(words.checksum(os.urandom(400_000)))
+    assert "MaxEnvelopeSizekb" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def windows_request(host: WindowsHost, name: str, port: int, folder: Path) -> De
             # the program takes the port as well from its arguments where Wine gives no environment
             args=(str(port),),
             env={"GREETING": "it's 你好", "PORT": str(port)},
-            health=HealthOptions(http=f"http://localhost:{port}/", timeout=10, stable=1),
+            health=HealthOptions(http=f"http://localhost:{port}/health", timeout=10, stable=0.5),
             windows=WindowsOptions(stop_timeout=5, restart=(1.0, 1.0)),
         ),
         targets=(target,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -201,7 +202,8 @@ def test_all_resources_are_inside(application: Application) -> None:
     missing = [
         path.as_posix()
         for path in wanted
-        if not {"package", "vendor", "__pycache__"} & set(path.parts)
+        if not {"installer", "package", "vendor", "__pycache__"} & set(path.parts)
+        and path.suffix not in (".po", ".pot")
         and not (inside / path).is_file()
     ]
     assert missing == []
@@ -212,7 +214,8 @@ def test_the_program_for_windows_servers_is_inside(application: Application) -> 
     # what the header of a Windows program says it is for
     machines = {"amd64": b"\x64\x86", "arm64": b"\x64\xaa"}
     for architecture, machine in machines.items():
-        content = (prebuilt / f"slipway-host-{architecture}.exe").read_bytes()
+        packed = prebuilt / f"slipway-host-{architecture}.exe.gz"
+        content = gzip.decompress(packed.read_bytes())
         header = int.from_bytes(content[60:64], "little")
         assert content[:2] == b"MZ"
         assert content[header : header + 6] == b"PE\0\0" + machine

@@ -90,6 +90,7 @@ class Page(QWidget):
 
     def refresh(self) -> None:
         """Show the problems in place; pages extend it to show the draft."""
+        self._lead.setText(self.lead)
         fields = {field.key: field for field in self.findChildren(Field)}
         here: dict[str, Problem] = {}
         elsewhere = []

@@ -64,6 +64,11 @@ class ServerPage(Page):
 
     @property
     def lead(self) -> str:
+        if self.draft.request.deploy.kind == "windows-service":
+            return _(
+                "Say where it shall run. Only Slipway's own tool is put there before you press "
+                "Deploy; what runs there is not touched."
+            )
         return _("Say where it shall run. Nothing is changed there before you press Deploy.")
 
     @property

@@ -114,6 +114,7 @@ class Shell:
     def end(self) -> None:
         """End all its processes."""
         for command in self.commands.values():
+            command.terminated = True
             command.child.end_tree()
 
 
