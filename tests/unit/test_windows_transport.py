@@ -194,7 +194,7 @@ def test_a_certificate_is_no_key_of_ssh(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cause", "hint"),
     [
-        (ConnectionRefusedError(111, "refused"), "quickconfig"),
+        (ConnectionRefusedError(111, "refused"), "Prepare the server"),
         (TimeoutError("timed out"), "firewall"),
         (socket.gaierror(-2, "unknown"), "VPN"),
     ],
