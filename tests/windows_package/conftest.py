@@ -56,8 +56,8 @@ class Computer:
         names = {"DISPLAY": self.screen.display} | changes
         return [
             *("docker", "-H", f"unix://{self.lab.socket}", "exec", "-i"),
-            *(f"--env={name}={text}" for name, text in names.items()),
-            *(DESKTOP.name, "sh", "/lab/wine.sh", *words),
+            *(DESKTOP.name, "sh", "-c", '. /lab/environment; exec env "$@"', "sh"),
+            *(*(f"{name}={text}" for name, text in names.items()), "wine", *words),
         ]
 
     def run(
@@ -73,6 +73,10 @@ class Computer:
             timeout=timeout,
             check=False,
         )
+
+    def line(self, line: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line as it is: NSIS wants what comes last without quotes around it."""
+        return self.run("cmd", "/c", line, **changes)
 
     @contextmanager
     def running(self, *words: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -108,7 +112,7 @@ class Computer:
         return match[1] if match else ""
 
     def export(self, key: str) -> str:
-        """Return what the registry holds below a key, one value on one line."""
+        """Return the values in the registry below a key, one on one line, under their keys."""
         file = r"C:\windows\temp\export.reg"
         self.remove(file)
         self.run("reg", "export", key, file, "/y")
@@ -117,7 +121,9 @@ class Computer:
         # UTF-16; long values go over several lines
         encoded = self.sh('base64 "$1"', unix_path(file))
         text = base64.b64decode(encoded).decode("utf-16")
-        return re.sub(r"\\\r\n\s*", "", text).replace("\r\n", "\n")
+        text = re.sub(r"\\\r\n\s*", "", text).replace("\r\n", "\n")
+        keys = [key for key in text.split("\n\n") if "\n" in key.strip()]
+        return "\n\n".join(keys)
 
     def files(self) -> set[str]:
         """Return all files and folders of drive C:, but for what Windows itself keeps."""
@@ -139,7 +145,7 @@ class Computer:
         """Uninstall silently to the end, from a copy, as the uninstaller itself would."""
         copy = r"C:\windows\temp\uninstall.exe"
         self.sh('cp "$1" "$2"', unix_path(rf"{folder}\uninstall.exe"), unix_path(copy))
-        return self.run(copy, "/S", f"_?={folder}", **changes)
+        return self.line(f"{copy} /S _?={folder}", **changes)
 
 
 @pytest.fixture(scope="session")
@@ -180,8 +186,8 @@ def old_setup(computer: Computer, icon: Path, tmp_path_factory: pytest.TempPathF
     """Return where the installer of an older and smaller version lies on the computer."""
     folder = tmp_path_factory.mktemp("old")
     programs = programs_of(folder / "slipway", {"_internal/old.txt": "old"})
-    installer.make(programs, icon, OLD_VERSION, folder / "setup.exe")
-    computer.write(r"C:\setup\old.exe", (folder / "setup.exe").read_bytes())
+    installer.make(programs, icon, OLD_VERSION, folder / "slipway-setup.exe")
+    computer.write(r"C:\setup\old.exe", (folder / "slipway-setup.exe").read_bytes())
     return r"C:\setup\old.exe"
 
 

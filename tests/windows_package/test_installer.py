@@ -22,7 +22,7 @@ from tests.windows_package.conftest import (
     programs_of,
 )
 
-RUNS, RIGHTS_OR_FOLDER, FAILED = 32, 145, 2
+RUNS, OCCUPIED, FAILED = 32, 145, 2
 MENU_ENTRY = rf"{PROFILE}\AppData\Roaming\Microsoft\Windows\Start Menu\Programs\Slipway.lnk"
 CLASSES = r"HKCU\Software\Classes"
 
@@ -131,7 +131,7 @@ def test_the_command_is_found_on_the_path(computer: Computer, old_setup: str) ->
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_it_waits_for_what_is_running(computer: Computer, old_setup: str, program: str) -> None:
     installed(computer, old_setup)
-    with computer.running(rf"{FOLDER}\{program}"):
+    with computer.running(rf"{FOLDER}\{program}", "-"):
         for attempt in (lambda: computer.run(old_setup, "/S"), computer.uninstall):
             done = refused_while_running(attempt)
             assert done.returncode == RUNS
@@ -153,8 +153,8 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
     computer: Computer, old_setup: str
 ) -> None:
     computer.write(r"C:\my files\letter.txt", b"dear")
-    done = computer.run(old_setup, "/S", r"/D=C:\my files")
-    assert done.returncode == RIGHTS_OR_FOLDER
+    done = computer.line(rf"{old_setup} /S /D=C:\my files")
+    assert done.returncode == OCCUPIED
     assert "my files holds something else" in done.stdout
     assert computer.files() >= {"./my files/letter.txt"}
     assert not computer.exists(r"C:\my files\slipway.exe")
@@ -165,8 +165,8 @@ def test_an_update_that_fails_leaves_the_old_version(
     computer: Computer, old_setup: str, icon: Path, tmp_path: Path
 ) -> None:
     programs = programs_of(tmp_path / "slipway", {"_internal/new.txt": "", "zz-blocked": ""})
-    installer.make(programs, icon, "0.0.2", tmp_path / "setup.exe")
-    computer.write(r"C:\setup\blocked.exe", (tmp_path / "setup.exe").read_bytes())
+    installer.make(programs, icon, "0.0.2", tmp_path / "slipway-setup.exe")
+    computer.write(r"C:\setup\blocked.exe", (tmp_path / "slipway-setup.exe").read_bytes())
     installed(computer, old_setup)
     computer.write(rf"{FOLDER}\zz-blocked\folder", b"where the update wants a file")
     done = computer.run(r"C:\setup\blocked.exe", "/S")
