@@ -14,7 +14,7 @@ from app.events import Event, Line, Outcome, RunEnded
 from app.host import HostFacts, connect, probe
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
-from app.releases import Store, break_lock
+from app.releases import break_lock
 from app.request import (
     BuildOptions,
     DeployOptions,
@@ -138,7 +138,7 @@ class Desk:
         """Release a lock as “slipway unlock” does: this desktop can't know that its holder died."""
         facts, transport = self.facts(), self.connect()
         if facts.records.lock:
-            break_lock(transport, Store(facts.root, facts.sudo), facts.records.lock)
+            break_lock(transport, facts.store(), facts.records.lock)
         transport.close()
 
     def recover(self) -> Outcome:
