@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from app.transport.ssh_login import Login
 from app.transport.streams import Proxy, bridge_channel
 
 CONNECT_SECONDS = 15.0
+FREEING_SECONDS = 1.0
 CHANNEL_SECONDS = 15.0
 KEEPALIVE_SECONDS = 15
 # A network that swallows everything is noticed after so long, not after TCP's quarter of an hour.
@@ -93,7 +95,18 @@ class Connection:
     def session(self, timeout: float) -> paramiko.Channel:
         """Return a channel for one command; raises ConnectionLost or ConnectError."""
         with self.explained():
-            return self.transport.open_session(timeout=min(timeout, CHANNEL_SECONDS))
+            return self._open_session(min(timeout, CHANNEL_SECONDS))
+
+    def _open_session(self, timeout: float) -> paramiko.Channel:
+        """Open a session; a server of few frees one only a moment after its command has ended."""
+        deadline = time.monotonic() + FREEING_SECONDS
+        while True:
+            try:
+                return self.transport.open_session(timeout=timeout)
+            except paramiko.ChannelException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(FREEING_SECONDS / 10)
 
     def open_port(self, host: str, port: int) -> socket.socket | None:
         """Return a socket to ``host:port`` as the server sees it, None if its policy forbids it.
