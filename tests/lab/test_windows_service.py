@@ -24,7 +24,7 @@ from app.releases import take_lock
 from app.service import control, follow_logs, status
 from app.transport import CancelToken, Secret
 from tests.lab.windows_desk import WindowsDesk, windows_request
-from tests.lab.windows_host import WindowsHost
+from tests.lab.windows_host import Control, WindowsHost
 
 numbers = itertools.count()
 WAYS = ("windows-winrm", "windows-ssh")
@@ -356,6 +356,32 @@ def test_a_killed_run_is_resumed(serving: WindowsDesk, row: int, state: StepStat
     assert serving.serves("v2")
     assert_clean(serving)
     assert serving.plan().empty
+
+
+@pytest.mark.parametrize("row", [2, 4, 5])
+def test_a_cut_connection_is_made_again_and_nothing_is_left_half_done(
+    windows_hosts: dict[str, WindowsHost], tmp_path: Path, row: int
+) -> None:
+    host = windows_hosts["windows-winrm"]
+    control, desk = Control(host), make_desk(host, tmp_path)
+    control.reset()
+
+    def cut(event: Event) -> None:
+        if event == StepChanged(row, StepState.RUNNING):
+            control.order("drop", times=8)
+
+    try:
+        assert desk.deploy("v1") is Outcome.SUCCEEDED
+        desk.on_event = cut
+        outcome = desk.deploy("v2")
+        desk.on_event = None
+        control.reset()
+        assert outcome in (Outcome.FAILED_RESTORED, Outcome.SUCCEEDED), desk.output
+        assert desk.serves("v1" if outcome is Outcome.FAILED_RESTORED else "v2")
+        assert_clean(desk)
+    finally:
+        control.reset()
+        desk.clean_up()
 
 
 def test_a_run_whose_lock_was_taken_over_stops_at_once(one: WindowsDesk) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,36 +30,12 @@ from app.transport import TOOL, CancelToken, Command, Secret, winrm_shell
 from app.transport.winrm import WinRmTransport
 from app.winhost import WindowsTool
 from tests.lab.vocabulary import Windows, build_twin
-from tests.lab.windows_host import WindowsHost
+from tests.lab.windows_host import Control, WindowsHost
 
 DONE = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandState/Done"
 LOST, QUOTA_SHELLS, QUOTA_OPERATIONS = 2150858843, 2150859173, 2150859174
 TIMED_OUT, BUSY, DENIED = 2150858793, 170, 5
 Open = Callable[..., WinRmTransport]
-
-
-class Control:
-    """Has the server misbehave, and counts what it saw."""
-
-    def __init__(self, host: WindowsHost) -> None:
-        self._url = f"http://{host.ip}:{host.control}"
-
-    def order(self, do: str, **details: Any) -> None:
-        self._ask("/order", {"do": do, **details})
-
-    def reset(self) -> None:
-        self._ask("/reset", {})
-
-    def counters(self) -> dict[str, Any]:
-        return self._ask("/counters", None)
-
-    def requests(self, action: str) -> int:
-        return int(self.counters()["actions"].get(action, {"requests": 0})["requests"])
-
-    def _ask(self, path: str, order: object) -> dict[str, Any]:
-        data = None if order is None else json.dumps(order).encode()
-        with urllib.request.urlopen(self._url + path, data, timeout=30) as answer:
-            return dict(json.load(answer))
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,14 @@ import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from tests.lab.hosts import LabEngine, hosts_path, read_engine
 from tests.lab.windows_machines import CHINESE, WESTERN
 
-__all__ = ["CHINESE", "WESTERN", "WindowsHost", "WindowsWitness", "read_windows_hosts"]
+__all__ = ["CHINESE", "WESTERN", "Control", "WindowsHost", "WindowsWitness", "read_windows_hosts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,30 @@ class WindowsWitness:
         if self.engine is None:
             pytest.skip("Wine only: a real Windows has no Linux beneath, and is not thrown away")
         return self.engine.run("exec", "-i", self.machine, *command, input=input)
+
+
+class Control:
+    """Has the server misbehave, and counts what it saw."""
+
+    def __init__(self, host: WindowsHost) -> None:
+        self._url = f"http://{host.ip}:{host.control}"
+
+    def order(self, do: str, **details: Any) -> None:
+        self._ask("/order", {"do": do, **details})
+
+    def reset(self) -> None:
+        self._ask("/reset", {})
+
+    def counters(self) -> dict[str, Any]:
+        return self._ask("/counters", None)
+
+    def requests(self, action: str) -> int:
+        return int(self.counters()["actions"].get(action, {"requests": 0})["requests"])
+
+    def _ask(self, path: str, order: object) -> dict[str, Any]:
+        data = None if order is None else json.dumps(order).encode()
+        with urllib.request.urlopen(self._url + path, data, timeout=30) as answer:
+            return dict(json.load(answer))
 
 
 def read_windows_hosts() -> list[WindowsHost]:
