@@ -28,6 +28,7 @@ from tests.lab.windows_host import Control, WindowsHost
 
 numbers = itertools.count()
 WAYS = ("windows-winrm", "windows-ssh")
+CUTS = 8
 NSSM = r"C:\tools\nssm.exe"
 ROOT_FOLDER = Path(__file__).resolve().parent.parent.parent
 
@@ -368,13 +369,16 @@ def test_a_cut_connection_is_made_again_and_nothing_is_left_half_done(
 
     def cut(event: Event) -> None:
         if event == StepChanged(row, StepState.RUNNING):
-            control.order("drop", times=8)
+            control.reset()
+            control.order("drop", times=CUTS)
 
     try:
         assert desk.deploy("v1") is Outcome.SUCCEEDED
         desk.on_event = cut
         outcome = desk.deploy("v2")
         desk.on_event = None
+        # each cut costs a connection: it was really cut
+        assert control.counters()["connections"] >= CUTS
         control.reset()
         assert outcome in (Outcome.FAILED_RESTORED, Outcome.SUCCEEDED), desk.output
         assert desk.serves("v1" if outcome is Outcome.FAILED_RESTORED else "v2")
