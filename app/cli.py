@@ -26,6 +26,7 @@ from app.doctor import run as doctor
 from app.errors import Cancelled, SlipwayError
 from app.i18n import _, use_language
 from app.usage import translate_argparse
+from app.version import slipway_version
 
 BUG = 70
 PROGRAM = "slipway"
@@ -121,6 +122,14 @@ def _language(arguments: Sequence[str]) -> str:
     return ""
 
 
+class _Version(argparse.Action):
+    """Shows the version. argparse's own action would have it looked up at every start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_words: object) -> None:
+        sys.stdout.write(f"{PROGRAM} {slipway_version()}\n")
+        parser.exit()
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
@@ -129,6 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_("Without a command, the wizard opens; “slipway open FILE” opens it filled in."),
     )
     parser.add_argument("--language", metavar="CODE", help=_("language of all texts, like zh_CN"))
+    parser.add_argument("--version", action=_Version, nargs=0, help=_("show the version"))
     parts = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"))
     _add_demo(parts)
     inspect = _add(parts, "inspect", commands.inspect, _("show what a Go project is"))

@@ -53,8 +53,11 @@ def environment_text() -> str:
 
     from PySide6 import __version__ as pyside_version
 
+    from app.version import slipway_version
+
     python = platform.python_version()
-    return f"{platform.platform()} · Python {python} · PySide6 {pyside_version}"
+    system = platform.platform()
+    return f"Slipway {slipway_version()} · {system} · Python {python} · PySide6 {pyside_version}"
 
 
 def crash_report(

@@ -29,27 +29,41 @@ __all__ = [
 
 Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
 
+# What libraries only mention, or fall back on where Python lacks its own parts in C.
 UNUSED_MODULES = [
     "PySide6.QtNetwork",
+    "_pydatetime",
+    "_pydecimal",
+    "asyncio",
+    "bz2",
+    "cffi",
     "doctest",
+    "ftplib",
+    "lzma",
+    "multiprocessing",
     "pkg_resources",
+    "pycparser",
     "pydoc",
     "setuptools",
+    "smtplib",
+    "statistics",
     "tkinter",
     "unittest",
+    "xmlrpc",
 ]
 # Of Qt's plugins only these are for what Slipway does: windows on each system, typing Chinese,
 # pictures in SVG, the system's colours.
 QT_PLUGINS = {
     "iconengines": ("qsvgicon",),
-    "imageformats": ("qsvg", "qico", "qicns"),
+    "imageformats": ("qsvg", "qico") + (("qicns",) if sys.platform == "darwin" else ()),
     "platforminputcontexts": (
         "composeplatforminputcontextplugin",
         "ibusplatforminputcontextplugin",
     ),
-    "platforms": ("qcocoa", "qoffscreen", "qwayland", "qwindows", "qxcb"),
+    "platforms": ("qcocoa", "qwayland", "qwindows", "qxcb")
+    + (("qoffscreen",) if sys.platform == "linux" else ()),
     "platformthemes": ("qxdgdesktopportal",),
-    "styles": ("qmacstyle", "qmodernwindowsstyle"),
+    "styles": ("qmacstyle",),
     "wayland-decoration-client": ("adwaita", "bradient"),
     "wayland-shell-integration": ("qt-shell", "xdg-shell"),
 }
@@ -99,7 +113,7 @@ def _unused(name: str) -> bool:
     """Return whether a file of Qt's is for something that Slipway does not do."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.parts[0] != "PySide6":
-        return path.name == "RECORD"
+        return path.name == "RECORD" or "sboms" in path.parts
     if path.name in QT_DRIVERS:
         return True
     if "translations" in path.parts:

@@ -343,6 +343,7 @@ def test_every_failure_can_be_copied_without_what_was_typed(qtbot: QtBot, wizard
     notice._copy.click()
     report = QApplication.clipboard().text()
     assert "No\nit said" in report
+    assert "Slipway " in report
     assert "PySide6" in report
     assert "hunter2" not in report
     assert "s3cret" not in report

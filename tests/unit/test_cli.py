@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -205,6 +206,13 @@ def test_inspect_of_a_folder_without_go(run: Run, tmp_path: Path) -> None:
     answer = run("inspect", tmp_path)
     assert answer.code == 2
     assert "Traceback" not in answer.err
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"slipway (\d+\.\d+\.\d+|from source)\n", capfd.readouterr().out)
 
 
 def test_doctor(run: Run) -> None:
