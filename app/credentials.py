@@ -337,9 +337,11 @@ def _ask(question: Callable[[], _Value]) -> _Value:
     try:
         return question()
     except Exception as problem:  # each keyring raises its own system's errors
+        missing = type(problem).__name__ == "NoKeyringError"
+        said = _("There is none on this computer.") if missing else str(problem).split("\n", 1)[0]
         raise SlipwayError(
             _("The system's keyring can't be used."),
-            str(problem).split("\n", 1)[0] or type(problem).__name__,
+            said or type(problem).__name__,
             _(
                 "Slipway asks for secrets each time instead. To have them remembered, log in to a "
                 "desktop with a keyring (on Linux: GNOME Keyring or KWallet)."

@@ -35,7 +35,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Connecting by SSH": ("app/transport/ssh", "app/credentials.py", "app/sign_in.py"),
     "Connecting by WinRM": ("app/transport/winrm", "app/transport/certificate.py"),
     "Any connection": ("app/transport/",),
-    "This computer": ("app/transport/local.py", "app/history.py", "app/demo.py", "ui/"),
+    "This computer": (
+        "app/transport/local.py",
+        "app/history.py",
+        "app/demo.py",
+        "app/sample.py",
+        "ui/",
+    ),
     "What the server is and has": ("app/host.py", "app/docker_facts.py", "app/process_facts.py"),
     "Plan, lock, journal": (
         "app/plan.py",

@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         return _run_window(None)
     if arguments[0] == "demo":
-        from app.demo import sample_profile, window_wanted
+        from app.demo import window_wanted
+        from app.sample import sample_profile
 
         if window_wanted(arguments):
             return _run_window(sample_profile())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
@@ -148,11 +150,29 @@ class HostKeyDialog(Asking):
 class ConfirmDialog(Asking):
     """Asks whether to do something that is not done lightly; Enter and Escape do not."""
 
-    def __init__(self, parent: QWidget, heading: str, words: str, consent: str) -> None:
+    def __init__(
+        self, parent: QWidget, heading: str, words: str, consent: str, refusal: str = ""
+    ) -> None:
         super().__init__(parent, "warning", heading, words)
-        cancel = button(_("&Cancel"), self.reject)
-        self.add_answers(button(consent, self.accept, role="danger"), cancel, cancel)
-        cancel.setFocus()
+        refuse = button(refusal or _("&Cancel"), self.reject)
+        self.add_answers(button(consent, self.accept, role="danger"), refuse, refuse)
+        refuse.setFocus()
+
+
+def ask(
+    parent: QWidget,
+    heading: str,
+    words: str,
+    consent: str,
+    on_consent: Callable[[], object],
+    refusal: str = "",
+) -> ConfirmDialog:
+    """Ask, and go on at once; ``on_consent`` is called if the user agrees."""
+    dialog = ConfirmDialog(parent, heading, words, consent, refusal)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.accepted.connect(on_consent)
+    dialog.open()
+    return dialog
 
 
 class SecretsDialog(Asking):

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app import rules
-from app.errors import BuildError, ConnectError, Problem, ProfileError, UntrustedHost
+from app.errors import (
+    BuildError,
+    ConnectError,
+    Problem,
+    ProfileError,
+    SlipwayError,
+    UntrustedHost,
+)
 from app.i18n import _
 from app.request import DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
@@ -90,6 +97,7 @@ class Draft(QObject):
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
         self._proposed_for: tuple[Path, str] | None = None
+        self._proposed = self.request
         self._opened = Path()
         self._plan_wanted = False
         self._source_checked = False
@@ -153,6 +161,19 @@ class Draft(QObject):
         """What the server was found to be."""
         found: Found | None = self.connecting.result
         return found.facts if found else None
+
+    @property
+    def demo(self) -> bool:
+        """Whether this is the sample project, whose answers say nothing about other projects."""
+        from app.sample import demo_folder
+
+        return self.request.project.path.is_relative_to(demo_folder())
+
+    @property
+    def unkept(self) -> SlipwayError | None:
+        """Why the keyring did not take the password that was given last."""
+        found: Found | None = self.connecting.result
+        return found.unkept if found else None
 
     @property
     def plan(self) -> Plan | None:
@@ -249,6 +270,7 @@ class Draft(QObject):
         """Begin anew with a project's folder or a slipway.toml; the server stays."""
         from ui import jobs
 
+        self._keep_changes()
         path = self._opened = path.absolute()
         file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
         self._proposals, self._proposed_for = {}, None
@@ -256,7 +278,8 @@ class Draft(QObject):
         self._secrets.clear()
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
-        self.update(with_value(self._fresh(), "project.path", folder))
+        self._proposed = with_value(self._fresh(), "project.path", folder)
+        self.update(self._proposed)
 
     def _fresh(self) -> DeployRequest:
         """Return the answers that a new project begins with: how and where the last one ran."""
@@ -396,17 +419,26 @@ class Draft(QObject):
         self._go_on()
 
     def remember_answers(self) -> None:
-        """Keep the answers for the next time this project is opened."""
+        """Keep the answers for the next time this project is opened, or another one is."""
         from app.profile import dumps
 
-        self.settings.remember_project(self.request.project.path, dumps(self.request))
-        self.settings.remember_kind(self.request.deploy.kind)
+        if not self.demo:
+            self.settings.remember_project(self.request.project.path, dumps(self.request))
+            self.settings.remember_kind(self.request.deploy.kind)
+
+    def _keep_changes(self) -> None:
+        """Keep what the user changed in the answers for the next time this project is opened."""
+        from app.profile import dumps
+
+        if self.project is not None and self.request != self._proposed and not self.demo:
+            self.settings.remember_project(self.request.project.path, dumps(self.request))
 
     def close(self) -> None:
         """Stop all background work, end the connection, remove what was built.
 
         Holds up the window until the build's processes are gone: nobody would end them later.
         """
+        self._keep_changes()
         self._settling.stop()
         for task in self.findChildren(Task):
             task.drop()
@@ -531,16 +563,18 @@ class Draft(QObject):
             request = answers.request
             self.profile_path = answers.file
             self._proposed_for = (request.project.path, request.project.package)
-            self.update(
-                request if request.targets else replace(request, targets=self.request.targets)
-            )
+            if not request.targets:
+                request = replace(request, targets=self.request.targets)
+            self._proposed = request
+            self.update(request)
         self._tell()
         if not self.reading.running:
             self._go_on()
 
     def _inspected(self) -> None:
         if self.inspection.state is TaskState.DONE:
-            self.settings.remember_project(self.request.project.path)
+            if not self.demo:
+                self.settings.remember_project(self.request.project.path)
             self._propose()
         self._tell()
         self._settling.start()
@@ -555,6 +589,8 @@ class Draft(QObject):
             return  # no program was chosen yet
         request = accept(self.request, proposals, self._proposals)
         self._proposals, self._proposed_for = proposals, (project.path, package)
+        if self.request == self._proposed:
+            self._proposed = request
         self.update(request)
 
     def _built(self) -> None:
@@ -570,7 +606,8 @@ class Draft(QObject):
             self._transport = found.transport
             self._platforms[found.facts.target] = found.facts.platform
             self._keep.pop(found.facts.target, None)
-            self.settings.remember_target(found.facts.target)
+            if not self.demo:
+                self.settings.remember_target(found.facts.target)
             self._drop_package()
         elif self.connecting.state is TaskState.FAILED:
             self._disconnect()

@@ -53,10 +53,14 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A server: the open connection to it and what it is."""
+    """A server: the open connection to it and what it is.
+
+    ``unkept``: why the keyring did not take what it was to keep.
+    """
 
     transport: Transport
     facts: HostFacts
+    unkept: SlipwayError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +261,7 @@ class Visit:
         except BaseException:
             transport.close()
             raise
-        self._remember()
-        return Found(transport, facts)
+        return Found(transport, facts, self._remember())
 
     def _connect(self, emit: Emit, cancel: CancelToken) -> Transport:
         def answer(instructions: str, prompts: Prompts) -> tuple[Secret, ...]:
@@ -296,16 +299,21 @@ class Visit:
         except SlipwayError:
             return given  # without a keyring the server's own answer says what is missing
 
-    def _remember(self) -> None:
+    def _remember(self) -> SlipwayError | None:
+        """Give the keyring what it shall keep; returns what it refused with."""
         given = self.credentials
         secrets: dict[What, Secret | None] = {
             "password": given.password,
             "passphrase": given.passphrase,
             "sudo": given.sudo_password,
         }
-        for what, value in secrets.items():
-            if what in self.keep and value is not None:
-                self.passwords.set(self.target, what, value)
+        try:
+            for what, value in secrets.items():
+                if what in self.keep and value is not None:
+                    self.passwords.set(self.target, what, value)
+        except SlipwayError as problem:
+            return problem
+        return None
 
 
 def release_lock(found: Found) -> None:

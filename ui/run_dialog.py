@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
 
 from app.i18n import _
 from app.plan import Plan
+from ui.dialogs import ask
 from ui.notification import Notifier
 from ui.report import run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.basics import Notice, button, label
 from ui.widgets.outcome import outcome_text, say_outcome
 from ui.widgets.plan_view import PlanView
-from ui.widgets.question import ask
 from ui.widgets.run_view import RunView
 
 
@@ -106,9 +106,9 @@ class RunDialog(QDialog):
                 self,
                 _("A run is under way"),
                 _("Slipway puts back what was there before, and closes as soon as that is done."),
-                _("&Cancel it and close"),
+                _("&Cancel the run and close"),
                 self._cancel_and_close,
-                _("&Go on"),
+                _("&Keep running"),
             )
 
     def _cancel_and_close(self) -> None:

@@ -28,7 +28,7 @@ from app.releases import Release, break_lock
 from app.request import DeployRequest
 from app.service import Action, Status
 from app.transport import CancelToken, Secret, Transport
-from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
+from ui.dialogs import HostKeyDialog, SecretsDialog, ask, password_dialog
 from ui.jobs import Found, Visit, read_secrets
 from ui.release_page import ReleasePage
 from ui.run import Access, plan_task
@@ -36,8 +36,8 @@ from ui.run_dialog import RunDialog
 from ui.server_words import look_of, status_words
 from ui.settings import Settings
 from ui.widgets.basics import Icon, Notice, Spinner, button, label
+from ui.widgets.error_box import tell_error
 from ui.widgets.log_view import LogView
-from ui.widgets.question import ask, tell_error
 from ui.worker import Worker
 
 LOOK_EVERY = 5000  # milliseconds

@@ -14,7 +14,7 @@ from ui.history_window import HistoryWindow
 from ui.jobs import Visit
 from ui.run import Access
 from ui.server_window import ServerWindow
-from ui.widgets.question import tell_error
+from ui.widgets.error_box import tell_error
 
 
 class Windows(QObject):

@@ -38,11 +38,11 @@ from ui.widgets.side_bar import Entry, SideBar
 
 if TYPE_CHECKING:
     from app.history import History
+    from ui.dialogs import ConfirmDialog
     from ui.notification import Notifier
     from ui.pages.deploy import DeployPage
     from ui.pages.review import ReviewPage
     from ui.run import Access, Task
-    from ui.widgets.question import Question
     from ui.windows import Windows
 
 # What the first page does not need is imported and made after it shows: a window that is there at
@@ -438,7 +438,7 @@ class Wizard(QMainWindow):
         try:
             self.draft.save(path)
         except SlipwayError as error:
-            from ui.widgets.question import tell_error
+            from ui.widgets.error_box import tell_error
 
             tell_error(self, error)
 
@@ -468,15 +468,20 @@ class Wizard(QMainWindow):
         self.draft.close()
         event.accept()
 
-    def _ask_to_close(self) -> Question:
-        from ui.widgets.question import ask
+    def _ask_to_close(self) -> ConfirmDialog:
+        from ui.dialogs import ask
 
         run = self.deploy.run
         if run is not None and run.can_cancel:
             text = _("Slipway puts back what was there before, and closes as soon as that is done.")
-            action = _("&Cancel it and close")
+            action = _("&Cancel the run and close")
             return ask(
-                self, _("A run is under way"), text, action, self._cancel_and_close, _("&Go on")
+                self,
+                _("A run is under way"),
+                text,
+                action,
+                self._cancel_and_close,
+                _("&Keep running"),
             )
         text = _("What was there before is being put back. Slipway can close once that is done.")
         return ask(

@@ -38,7 +38,7 @@ LEFT = Qt.MouseButton.LeftButton
 DONE = "Done: it runs and is healthy"
 FAILED = "It failed; what ran before still runs"
 CANCELLED = "Cancelled; what ran before still runs"
-ROLLED_BACK = "Rolled back; what ran before runs again"
+ROLLED_BACK = "Rolled back: what was there before is there again."
 Kind = TypeVar("Kind", bound=QWidget)
 
 

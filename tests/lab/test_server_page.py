@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backends import fail
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -121,6 +123,29 @@ def test_from_a_stranger_to_a_remembered_server(
     found(qtbot, again)
     assert again.facts is not None
     again.close()
+
+
+def test_without_a_keyring_one_gets_in_all_the_same(
+    qtbot: QtBot,
+    page: ServerPage,
+    draft: Draft,
+    hosts: dict[str, LabHost],
+) -> None:
+    keyring.set_keyring(fail.Keyring())
+    host = hosts["bookworm-deploy"]
+    enter_address(qtbot, page, host)
+    press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
+    dialog = password_dialog(qtbot, page)
+    assert page.notice.text.endswith("asks for a password.")
+    dialog._edits[0].setText(host.password)
+    dialog._remember.setChecked(True)
+    qtbot.keyClick(dialog._edits[0], Qt.Key.Key_Return)
+    found(qtbot, draft)
+    assert page.notice.text.startswith("Connected, but the password was not remembered")
+    assert "There is none on this computer." in page.notice.text
+    draft.look_again()
+    found(qtbot, draft)
+    assert draft.facts is not None
 
 
 def test_a_changed_key_blocks(

@@ -136,6 +136,7 @@ def watch_break_and_take_back(hands: Hands, wizard: Wizard, hello: Service) -> N
     next_version(hands, wizard, "v4")
     assert deploy(hands, wizard).startswith(DONE)
     hands.press("Roll back")
+    hands.press("Roll back")  # yes, now
     assert ended(hands, wizard).startswith(ROLLED_BACK)
     assert hello.version() == "v2"
 

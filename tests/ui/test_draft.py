@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app import sample
 from app.image import Image
 from app.request import DeployRequest
 from app.transport import Secret
@@ -123,6 +124,43 @@ def test_answers_come_back_with_the_project(
     assert again.request.deploy.env == {"PORT": "9000"}
     assert again.request.deploy.docker.ports == ()
     assert again.request.targets == (THIS_COMPUTER,)
+    again.close()
+
+
+def test_answers_of_a_trip_that_was_broken_off_come_back(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    draft.set("name", "shop")
+    draft.close()
+    again = Draft(Settings(draft.settings.path))
+    opened(qtbot, again, folder)
+    assert again.request.name == "shop"
+    again.close()
+
+
+def test_what_was_only_proposed_is_proposed_anew(qtbot: QtBot, draft: Draft, project: Copy) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    draft.close()
+    assert draft.settings.answers(folder) == ""
+
+
+def test_the_demo_leaves_no_trace_in_other_projects(
+    qtbot: QtBot, draft: Draft, project: Copy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sample, "demo_folder", lambda: tmp_path / "demo")
+    opened(qtbot, draft, sample.sample_profile())
+    assert draft.demo
+    qtbot.waitUntil(lambda: draft.facts is not None, timeout=WAIT)
+    draft.remember_answers()
+    draft.close()
+    assert draft.settings.projects == draft.settings.targets == ()
+    again = Draft(Settings(draft.settings.path))
+    opened(qtbot, again, project("good"))
+    assert again.request.deploy.kind == DeployRequest().deploy.kind
+    assert again.request.targets == ()
     again.close()
 
 

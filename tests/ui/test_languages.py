@@ -35,13 +35,13 @@ from tests.ui.cut_texts import Stretched, cut_texts, stretched
 from ui import __main__ as program
 from ui import dialogs
 from ui.crash_dialog import CrashDialog
+from ui.dialogs import ask
 from ui.history_window import read_log
 from ui.jobs import Question
 from ui.language import LanguageMenu, translate_qt
 from ui.settings import Settings
 from ui.task import Task
 from ui.widgets.basics import Disclosure
-from ui.widgets.question import ask
 from ui.wizard import Wizard
 
 PATIENCE = 60_000  # milliseconds
@@ -146,6 +146,9 @@ def _look_at_windows(walk: Walk, wizard: Wizard) -> None:
     walk.look("releases", server)
     server.close()
     wizard.deploy.roll_back_button.click()
+    (question,) = wizard.findChildren(dialogs.ConfirmDialog)
+    walk.look("roll back now", question)
+    question.accept()
     walk.until(lambda: not wizard.deploying)
     walk.look("rolled back", wizard)
     wizard.windows.show_history()
@@ -212,7 +215,7 @@ def _dialogs(parent: QWidget) -> Iterator[QDialog]:
         parent, i18n._("Release the lock?"), why, i18n._("&Release the lock")
     )
     yield CrashDialog("Traceback")
-    yield ask(parent, i18n._("A run is under way"), why, i18n._("&Cancel it and close"), str)
+    yield ask(parent, i18n._("A run is under way"), why, i18n._("&Cancel the run and close"), str)
 
 
 def test_nothing_is_cut_in_any_dialog(qtbot: QtBot, language: str) -> None:

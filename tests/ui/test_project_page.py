@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from ui.draft import Draft
-from ui.pages.project import ProjectPage
+from ui.pages.project import PAUSE, ProjectPage
 from ui.settings import Settings
 
 WAIT = 60_000
@@ -61,6 +61,17 @@ def test_a_typed_folder_is_understood(qtbot: QtBot, page: ProjectPage, project: 
     assert complete(page)
     assert page.note == "modules"
     assert not page._looking.isVisible()
+
+
+def test_a_typed_folder_needs_no_enter(qtbot: QtBot, page: ProjectPage, project: Copy) -> None:
+    folder = project("modules", "typed")
+    for text in (folder.parent, folder):
+        QApplication.clipboard().setText(str(text))
+        page._path.selectAll()
+        qtbot.keyClick(page._path, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        qtbot.wait(PAUSE + 200)
+        assert (page.draft.request.project.path == folder) == (text == folder)
+    assert page._path.hasFocus()
 
 
 def test_one_of_several_programs_is_chosen_by_keyboard(

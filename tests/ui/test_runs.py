@@ -17,6 +17,7 @@ from app.plan import make_plan, make_rollback_plan
 from app.request import DeployRequest, HealthOptions, Target
 from app.transport import CancelToken
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
+from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.pages.deploy import DeployPage, browser_url
 from ui.run import Run, RunState, Task
@@ -213,6 +214,8 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
     assert page.roll_back_button.isEnabled()
     assert page.notice.text.startswith("Done")
     page.roll_back_button.click()
+    assert run.outcome is Outcome.SUCCEEDED  # it asks first
+    page.findChildren(ConfirmDialog)[0].accept()
     qtbot.waitUntil(lambda: run.outcome is Outcome.ROLLED_BACK and not run.running)
     assert not page.roll_back_button.isEnabled()
     assert page.view.steps.steps.rows[0].state is StepState.UNDONE
@@ -277,7 +280,7 @@ def test_a_full_disk_does_not_end_a_run(qtbot: QtBot, page: DeployPage, tmp_path
 @pytest.mark.parametrize(
     ("url", "target", "shown"),
     [
-        ("http://localhost:8080/health", Target("10.0.0.5"), "http://10.0.0.5:8080/health"),
+        ("http://localhost:8080/health", Target("10.0.0.5"), "http://10.0.0.5:8080/"),
         ("http://127.0.0.1/", Target("host"), "http://host/"),
         ("http://localhost:1/", Target("localhost", "local"), "http://localhost:1/"),
         ("https://hello.example/", Target("host"), "https://hello.example/"),

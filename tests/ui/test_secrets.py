@@ -24,7 +24,7 @@ from ui.crash import CrashReporter
 from ui.run import RunState
 from ui.targets import THIS_COMPUTER
 from ui.task import Task, TaskState
-from ui.widgets.question import tell_error
+from ui.widgets.error_box import tell_error
 from ui.wizard import Wizard
 
 PATIENCE = 60_000  # milliseconds

@@ -32,6 +32,7 @@ from app.runner import Runner
 from ui import __main__ as program
 from ui.crash import CrashReporter, crash_report
 from ui.crash_dialog import CrashDialog
+from ui.dialogs import ConfirmDialog
 from ui.history_window import HistoryWindow
 from ui.run import RunState
 from ui.run_dialog import RunDialog
@@ -190,6 +191,10 @@ def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, por
     assert '"greeting":"two"' in get(port)
     tab_to(qtbot, ready, ready.deploy.roll_back_button)
     press(qtbot, ready, Qt.Key.Key_Space)
+    question = ready.findChildren(ConfirmDialog)[0]
+    qtbot.waitUntil(question.isActiveWindow)
+    assert second.outcome is Outcome.SUCCEEDED  # not before it was asked
+    question.findChildren(QPushButton)[0].click()
     qtbot.waitUntil(lambda: second.outcome is Outcome.ROLLED_BACK, timeout=PATIENCE)
     assert '"greeting":"one"' in get(port)
     _windows_beside(qtbot, ready, port)
@@ -222,9 +227,9 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     assert server.tabs.currentWidget() is server.release_page  # the same window again
     qtbot.waitUntil(server.stop_button.isEnabled, timeout=PATIENCE)
     server.stop_button.click()
-    question = server.findChildren(QMessageBox)[0]
-    assert [each.text() for each in question.buttons()] == ["&Stop it", "&Cancel"]
-    question.buttons()[0].click()
+    stop, cancel = server.findChildren(ConfirmDialog)[0].findChildren(QPushButton)
+    assert [stop.text(), cancel.text()] == ["&Stop it", "&Cancel"]
+    stop.click()
     qtbot.waitUntil(server.start_button.isEnabled, timeout=PATIENCE)
     with pytest.raises(OSError, match="refused"):
         get(port)
@@ -284,15 +289,13 @@ def test_closing_while_running_asks_cancels_and_waits(
     qtbot.waitUntil(lambda: ready.deploy.view.steps.steps.rows[2].state == "done", timeout=PATIENCE)
     ready.close()
     assert ready.isVisible()
-    question = ready.findChildren(QMessageBox)[0]
-    texts = [each.text() for each in question.buttons()]
-    assert texts == ["&Cancel it and close", "&Go on"]
-    question.buttons()[1].click()
+    close, stay = ready.findChildren(ConfirmDialog)[0].findChildren(QPushButton)
+    assert [close.text(), stay.text()] == ["&Cancel the run and close", "&Keep running"]
+    stay.click()
     assert run.running
     assert run.state is not RunState.CANCELLING
     ready.close()
-    question = ready.findChildren(QMessageBox)[-1]
-    question.buttons()[0].click()
+    ready.findChildren(ConfirmDialog)[-1].findChildren(QPushButton)[0].click()
     assert run.state is RunState.CANCELLING
     assert ready.isVisible()
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=PATIENCE)

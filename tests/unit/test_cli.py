@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app import commands, demo, profile, supervise
+from app import commands, demo, profile, sample, supervise
 from app.cli import main
 from app.console import Console, JsonView, Meter, TextView, size
 from app.errors import HealthCheckFailed
@@ -619,11 +619,11 @@ def test_the_demo_opens_a_window_only_where_one_can_be_seen(
 
 
 def test_the_sample_is_ready_to_deploy(tmp_path: Path) -> None:
-    file = demo.sample_profile(tmp_path / "sample")
+    file = sample.sample_profile(tmp_path / "sample")
     request = profile.load(file)
     assert request.project.path == tmp_path / "sample"
     assert request.deploy.kind == "process"
     (tmp_path / "sample" / "main.go").write_text("package main // mine")
-    assert demo.sample_profile(tmp_path / "sample") == file
+    assert sample.sample_profile(tmp_path / "sample") == file
     assert profile.load(file) == request
     assert "mine" in (tmp_path / "sample" / "main.go").read_text()

@@ -13,6 +13,7 @@ from app.errors import Problem
 from app.events import Outcome
 from app.i18n import _
 from app.request import DeployRequest
+from ui.dialogs import ask
 from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
@@ -56,7 +57,7 @@ class DeployPage(Page):
         self._time = label(role="muted", wrap=False)
         row.addWidget(self._time)
         row.addStretch(1)
-        self.roll_back_button = button(_("&Roll back"), self._roll_back, "rollback")
+        self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
         self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
         self.server_button = button(_("Show &server"), self.show_server.emit, "server")
         self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
@@ -126,6 +127,11 @@ class DeployPage(Page):
         url = self.draft.request.deploy.health.http
         if ended:
             more = _("{url} answers as it should.").format(url=url) if url else ""
+            page = browser_url(self.draft.request)
+            if page and not url.startswith(page):
+                more = _(
+                    "On the server {url} answers as it should. From here its address is {page}."
+                ).format(url=url, page=page)
             say_outcome(self.notice, run.outcome, run.error, more)
         else:
             self.notice.clear()
@@ -149,6 +155,16 @@ class DeployPage(Page):
         if self.run is not None:
             self.run.cancel()
 
+    def _ask_roll_back(self) -> None:
+        ask(
+            self.window(),
+            _("Roll back now?"),
+            _("What this run changed is put back: what was there before is there again, and what "
+              "was not there is gone."),
+            _("&Roll back"),
+            self._roll_back,
+        )  # fmt: skip
+
     def _roll_back(self) -> None:
         if self.run is not None:
             self.run.roll_back()
@@ -168,7 +184,7 @@ class DeployPage(Page):
 
 
 def browser_url(request: DeployRequest) -> str:
-    """Return where the service answers as seen from this desktop, "" if that isn't known.
+    """Return the service's first page as seen from this desktop, "" if that isn't known.
 
     ``localhost`` in the health check is the server itself: its address takes that place.
     """
@@ -177,7 +193,8 @@ def browser_url(request: DeployRequest) -> str:
         return ""
     parts = urlsplit(url)
     target = request.targets[0]
+    first = parts._replace(path="/", query="", fragment="")
     if parts.hostname not in ("localhost", "127.0.0.1", "::1") or target.transport == "local":
-        return url
+        return first.geturl()
     host = f"[{target.address}]" if ":" in target.address else target.address
-    return parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()
+    return first._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ui.pages.lists import PlainList
 
 SHOWN_ROWS = 6
+PAUSE = 600  # milliseconds without a key before a typed path is looked at
 
 
 class ProjectPage(Page):
@@ -44,6 +45,11 @@ class ProjectPage(Page):
         self._path.setPlaceholderText(_("Folder of the project, or a slipway.toml"))
         self._path.setAcceptDrops(False)  # what is dropped here is for the window
         self._path.editingFinished.connect(self._path_typed)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE)
+        self._pause.timeout.connect(self._path_paused)
+        self._path.textEdited.connect(self._pause.start)
         browse = button(_("Bro&wse…"), self._browse, "folder")
         self._recent_button = button(_("&Recent"), self._show_recent, "history")
         card = Card()
@@ -198,10 +204,7 @@ class ProjectPage(Page):
             if "_understood" in self.__dict__:
                 self._understood.hide()
             return
-        file = self.draft.profile_path
-        self._from_file.say(
-            "info", "", _("The answers come from {path}.").format(path=file) if file else ""
-        )
+        self._say_where_from()
         self._show_programs(project)
         self._facts.show_facts(
             [
@@ -212,6 +215,14 @@ class ProjectPage(Page):
                 *more_facts(project),
             ]
         )
+
+    def _say_where_from(self) -> None:
+        if self.draft.demo:
+            self._from_file.say("info", _("This is the demonstration"), _demo_words())
+            return
+        file = self.draft.profile_path
+        words = _("The answers come from {path}.").format(path=file) if file else ""
+        self._from_file.say("info", "", words)
 
     def _show_programs(self, project: GoProject) -> None:
         self._choice.setVisible(len(project.mains) > 1)
@@ -234,6 +245,12 @@ class ProjectPage(Page):
         text = self._path.text().strip()
         if text:
             self._open(Path(text).expanduser())
+
+    def _path_paused(self) -> None:
+        """Open what was typed so far if it is a project: else more may be to come."""
+        path = Path(self._path.text().strip()).expanduser()
+        if (path.suffix == ".toml" and path.is_file()) or (path / "go.mod").is_file():
+            self._path_typed()
 
     def _open(self, path: Path) -> None:
         folder = path.absolute()
@@ -281,6 +298,18 @@ class ProjectPage(Page):
             from ui.pages.lists import value_of
 
             self.draft.set("project.package", value_of(item))
+
+
+def _demo_words() -> str:
+    return "\n".join(
+        (
+            _("harbour is a small service. It runs on this computer only, and all pages are filled "
+              "in: go on with Next to the last one, and Deploy."),
+            _("Then write “broken” into Build tags, and v2 as the version, and deploy again: the "
+              "broken version is taken back by itself."),
+            _("It goes on running until you stop it: Show server, then Stop."),
+        )
+    )  # fmt: skip
 
 
 def go_words(project: GoProject, toolchain: Toolchain) -> str:

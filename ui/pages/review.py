@@ -28,6 +28,7 @@ class ReviewPage(Page):
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
         self._shown = False
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
             button(_("Ta&ke it back…"), self.take_back.emit, "rollback")
@@ -133,11 +134,14 @@ class ReviewPage(Page):
     def _show_state(self, *, blocked: bool) -> None:
         plan = self.draft.plan
         failed = self.draft.planning.error is not None or blocked
+        arrived = plan is not None and not self._waiting.isHidden()
         self._waiting.setVisible(plan is None)
         self._spinner.setVisible(not failed)
         self._again.setVisible(failed)
         self._words.setText(_("The plan could not be made.") if failed else self._waiting_for())
         self.view.show_plan(plan)
+        if arrived and self._shown:
+            self.focus_first()
 
     def _waiting_for(self) -> str:
         if self.draft.building.running:
@@ -156,3 +160,4 @@ class ReviewPage(Page):
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(self):
                 widget.setFocus(Qt.FocusReason.OtherFocusReason)
                 return
+        self.setFocus()  # until there is something to read, and not wherever Qt would look next

@@ -94,7 +94,7 @@ class ServerPage(Page):
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        self._test_button = button(_("Test &connection"), self._test, "link")
+        self._test_button = button(_("Test &connection"), self._test, "refresh")
         self._stop_button = button(_("St&op"), self.draft.stop_connecting, "stop")
         self._spinner = Spinner()
         self._state = label("", "muted")
@@ -102,7 +102,7 @@ class ServerPage(Page):
             row.addWidget(widget)
         row.addWidget(self._state, 1)
         self._test_line = line
-        self._test_field = Field("targets", "", line)
+        self._test_field = Field("targets", "", line, quiet=True)
         return self._test_field
 
     # Showing the draft
@@ -124,14 +124,17 @@ class ServerPage(Page):
     def _show_connection(self) -> None:
         connecting, target = self.draft.connecting, self.draft.target
         running, error = connecting.running, connecting.error
+        had_focus = self._test_button.hasFocus() or self._stop_button.hasFocus()
         self._spinner.setVisible(running)
         self._stop_button.setVisible(running)
         self._test_button.setVisible(not running)
         again = self.draft.facts is not None or (target is not None and target == THIS_COMPUTER)
         self._test_button.setText(_("&Look again") if again else _("Test &connection"))
         self._test_button.setEnabled(target is not None and bool(target.address))
-        # one that can't take the focus would hold Tab up
         usable = self._stop_button if running else self._test_button
+        if had_focus and usable.isEnabled():
+            usable.setFocus()  # not wherever Qt would look next
+        # one that can't take the focus would hold Tab up
         proxy = usable if usable.isEnabled() else None
         self._test_line.setFocusProxy(proxy)  # type: ignore[arg-type]
         words = _("Connecting to {target}…").format(target=self.note) if running else ""
@@ -140,9 +143,16 @@ class ServerPage(Page):
             self._test_field.show_problem(None)  # said more fully elsewhere on the page
         if error is not None:
             self._show_error(error)
+        elif (unkept := self.draft.unkept) is not None:
+            heading = _("Connected, but the password was not remembered")
+            self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
 
     def _show_error(self, error: SlipwayError) -> None:
-        self.notice.say_error(error)
+        if self._is_question(error):
+            words = "\n".join(part for part in (error.detail, error.hint) if part)
+            self.notice.say("info", error.title, words)
+        else:
+            self.notice.say_error(error)
         self._answer.setVisible(isinstance(error, AuthError) and bool(error.needs))
         self._show_key.setVisible(isinstance(error, UntrustedHost))
         if isinstance(error, UntrustedHost):
@@ -151,6 +161,16 @@ class ServerPage(Page):
                 if error.key_type == CERTIFICATE
                 else _("Co&mpare the key…")
             )
+
+    def _is_question(self, error: SlipwayError) -> bool:
+        """Return whether nothing is wrong: the server is new here, or wants a first password."""
+        if isinstance(error, UntrustedHost):
+            return not error.changed
+        if not isinstance(error, AuthError) or not error.needs:
+            return False
+        given = self.draft.credentials
+        answers = {"passphrase": given.passphrase, "sudo": given.sudo_password}
+        return answers.get(error.needs, given.password) is None
 
     def _show_help(self) -> None:
         wanted = self.draft.request.deploy.kind == "windows-service" and self.draft.facts is None

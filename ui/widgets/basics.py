@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QAction,
     QColor,
     QGuiApplication,
+    QKeyEvent,
     QPainter,
     QPaintEvent,
     QPen,
@@ -87,11 +88,21 @@ class Elided(QLabel):
         QGuiApplication.clipboard().setText(self.whole)
 
 
+class PushButton(QPushButton):
+    """A button that Enter presses too: Qt's own obeys it in dialogs only."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
 def button(
     text: str, on_click: Callable[[], object], icon: str = "", role: str = ""
 ) -> QPushButton:
     """Return a button; ``role`` is ``primary``, ``danger``, ``quiet`` or empty."""
-    result = QPushButton(text)
+    result = PushButton(text)
     if role:
         result.setProperty("role", role)
     if icon:

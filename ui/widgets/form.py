@@ -33,7 +33,8 @@ class Field(QWidget):
     """One row of a form for the profile key ``key``, like ``deploy.health.http``.
 
     ``text`` may hold a mnemonic; the label becomes the control's buddy. A problem shows in a quiet
-    tone until the user has been in the field, and in red from then on.
+    tone until the user has been in the field, and in red from then on; a ``quiet`` field's, which
+    is something still to be done and nothing wrong, always in a quiet one.
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Field(QWidget):
         *,
         beside: Iterable[QWidget] = (),
         stacked: bool = False,
+        quiet: bool = False,
     ) -> None:
         super().__init__()
         self.key = key
+        self._quiet = quiet
         self.control = control
         self.touched = False
         self._problem: ProblemLike | None = None
@@ -120,7 +123,7 @@ class Field(QWidget):
         self._problem = problem
         words = "" if problem is None else sentences(problem.text, problem.hint)
         blocking = problem is not None and problem.blocking
-        loud = blocking and self.touched
+        loud = blocking and self.touched and not self._quiet
         role = "problem" if loud else ("needed" if blocking else "caution")
         icon, colour = (
             ("error", "danger")

@@ -52,7 +52,7 @@ def say_outcome(
         Outcome.FAILED_RESTORED: (_("It failed; what ran before still runs"), ""),
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
         Outcome.CANCELLED: (_("Cancelled; what ran before still runs"), ""),
-        Outcome.ROLLED_BACK: (_("Rolled back; what ran before runs again"), ""),
+        Outcome.ROLLED_BACK: (_("Rolled back: what was there before is there again."), ""),
     }[outcome]
     parts = [lead]
     if error is not None:

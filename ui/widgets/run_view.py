@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from app.events import Event, Line, Progress, StepChanged, StepState
+from app.events import Event, Line, Progress, RunEnded, StepChanged, StepState
 from app.i18n import _
 from ui.widgets.log_view import Entry, LogView
 from ui.widgets.step_list import StepList
@@ -30,7 +30,7 @@ class RunView(QWidget):
         splitter.addWidget(self.log)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 5)
-        splitter.setSizes([360, 560])
+        splitter.setSizes([420, 500])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
@@ -52,6 +52,8 @@ class RunView(QWidget):
                 lines += self._heading(event)
             if isinstance(event, StepChanged | Progress):
                 self.steps.take(event)
+            elif isinstance(event, RunEnded):
+                self.steps.steps.end()
         if lines:
             self.log.add(lines)
 

@@ -120,7 +120,7 @@ class SideBarItem(QAbstractButton):
         font = self.font()
         font.setBold(place == "current")
         painter.setFont(font)
-        painter.setPen(colour("sidebar_muted" if place == "locked" else "sidebar_text"))
+        painter.setPen(colour("sidebar_muted" if place in ("locked", "passed") else "sidebar_text"))
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         note = self._entry.note
         if not note:

@@ -75,13 +75,21 @@ class StepModel(QAbstractListModel):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
+        self._over = False
         self.rows: list[_Row] = []
 
     def show_rows(self, titles: Sequence[str]) -> None:
         """Begin with these rows, all waiting."""
         self.beginResetModel()
         self.rows = [_Row(title) for title in titles]
+        self._over = False
         self.endResetModel()
+
+    def end(self) -> None:
+        """Show that nothing waits any more."""
+        self._over = True
+        if self.rows:
+            self.dataChanged.emit(self.index(0), self.index(len(self.rows) - 1))
 
     def take(self, event: StepChanged | Progress) -> None:
         """Take one event of the run."""
@@ -117,6 +125,8 @@ class StepModel(QAbstractListModel):
             if row.pace.total:
                 return row.pace.text()
             return state_text(row.state)
+        if self._over and row.state is StepState.PENDING:
+            return _("not begun")
         return state_text(row.state)
 
     def time_text(self, row: _Row) -> str:
