@@ -113,6 +113,12 @@ class DeployPage(Page):
         )
         self.roll_back_button.setVisible(not run.running)
         self.roll_back_button.setEnabled(run.can_roll_back)
+        done = run.state is RunState.ENDED and not run.can_roll_back
+        self.roll_back_button.setToolTip(
+            _("This run left nothing to take back. Show server, then Releases, goes back further.")
+            if done
+            else ""
+        )
         for each in (self.server_button, self.again_button):
             each.setVisible(run.state is RunState.ENDED)
         self._show_end(run)

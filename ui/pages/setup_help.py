@@ -24,8 +24,7 @@ class SetupHelp(Disclosure):
         self.body.addWidget(self._card)
         words = _(
             "Whoever runs the server pastes these lines into a PowerShell window there that was "
-            "opened as administrator. Slipway changes nothing on the server before you press "
-            "Deploy."
+            "opened as administrator."
         )
         self._card.body.addWidget(label(words, "muted"))
         self._parts: list[QWidget] = []

@@ -108,7 +108,7 @@ class LogView(QWidget):
         self.streams.setAccessibleName(_("Which lines"))
         for text, sorts in (
             (_("All lines"), ("stdout", "stderr", "note", "heading")),
-            (_("Errors only"), ("stderr",)),
+            (_("Error output only"), ("stderr",)),
             (_("Slipway only"), ("note", "heading")),
         ):
             self.streams.addItem(text, frozenset(sorts))
@@ -240,9 +240,10 @@ class LogView(QWidget):
         self._feeder.start()
 
     def _recolour(self) -> None:
+        # not danger: most programs log to stderr, and nothing is wrong with its lines
         roles: dict[Sort, str] = {
             "stdout": "text",
-            "stderr": "danger",
+            "stderr": "warning",
             "note": "accent",
             "heading": "text",
         }

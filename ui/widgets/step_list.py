@@ -64,6 +64,7 @@ def state_text(state: StepState) -> str:
 class _Row:
     title: str
     state: StepState = StepState.PENDING
+    failed: bool = False
     began: float = 0.0
     took: float = 0.0
     pace: Pace = field(default_factory=Pace)
@@ -106,6 +107,7 @@ class StepModel(QAbstractListModel):
             elif row.state in MOVING:
                 row.took = now - row.began
             row.state = event.state
+            row.failed |= event.state is StepState.FAILED
         self._touch(event.index)
 
     def tick(self) -> bool:
@@ -127,6 +129,8 @@ class StepModel(QAbstractListModel):
             return state_text(row.state)
         if self._over and row.state is StepState.PENDING:
             return _("not begun")
+        if row.failed and row.state is StepState.UNDONE:
+            return _("failed; what it did is undone")
         return state_text(row.state)
 
     def time_text(self, row: _Row) -> str:
@@ -171,7 +175,7 @@ class StepDelegate(QStyledItemDelegate):
             angle = int(time.monotonic() * 360) % 360
             paint_spinner(painter, badge, theme().colour("accent"), -angle)
         else:
-            icon, colour = LOOKS[row.state]
+            icon, colour = LOOKS[StepState.FAILED if row.failed else row.state]
             draw_icon(painter, icon, theme().colour_name(colour), badge)
         _paint_words(painter, area.adjusted(46, 6, -12, -6), row, model)
         painter.restore()
@@ -191,7 +195,7 @@ def _paint_ground(painter: QPainter, area: QRectF, row: _Row, *, focused: bool) 
     path.addRoundedRect(area.adjusted(3, 1, -3, -1), 6, 6)
     if row.state in MOVING:
         painter.fillPath(path, theme().colour("accent_soft"))
-    elif row.state in (StepState.FAILED, StepState.UNDO_FAILED):
+    elif row.failed or row.state is StepState.UNDO_FAILED:
         painter.fillPath(path, theme().colour("danger_soft"))
     if focused:
         painter.setPen(theme().colour("focus"))
@@ -211,7 +215,7 @@ def _paint_words(painter: QPainter, area: QRectF, row: _Row, model: StepModel) -
     top = Qt.AlignmentFlag.AlignTop
     painter.drawText(area, Qt.AlignmentFlag.AlignRight | top, spent)
     below = QRectF(area.left(), area.top() + painter.fontMetrics().height() + 4, area.width(), 20)
-    if row.state in (StepState.FAILED, StepState.UNDO_FAILED):
+    if row.failed or row.state is StepState.UNDO_FAILED:
         painter.setPen(colour("danger"))
     elide = Qt.TextElideMode.ElideMiddle
     words = painter.fontMetrics().elidedText(model.second_line(row), elide, int(below.width()))
