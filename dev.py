@@ -327,6 +327,7 @@ def lock(arguments: argparse.Namespace, rest: list[str]) -> int:
     sources = {
         "run": ["pyproject.toml"],
         "dev": ["pyproject.toml", "--extra", "dev", "--extra", "package"],
+        "build": [str(REQUIREMENTS / "build.in")],
         "go": [str(REQUIREMENTS / "go.in")],
         "lab-windows": [str(REQUIREMENTS / "lab-windows.in")],
     }
@@ -354,9 +355,9 @@ def install(kind: str) -> None:
         print("Making .venv")
         make_venv(VENV)
     print("Installing what Slipway needs into .venv")
-    pip("--require-hashes", "--only-binary=:all:", "-r", str(requirements))
-    if kind == "dev":
-        pip("--no-deps", "--no-build-isolation", "--editable", ".")
+    build = REQUIREMENTS / "build.txt"
+    pip("--require-hashes", "--only-binary=:all:", "-r", str(requirements), "-r", str(build))
+    pip("--no-deps", "--no-build-isolation", "--editable", ".")
     stamp.write_text(digest)
 
 

@@ -140,23 +140,26 @@ def describe(package: Package, release: str, request: DeployRequest) -> Release:
 def differences(
     old: Release | None, new: Release, settings: Callable[[Release], Mapping[str, str]]
 ) -> tuple[Change, ...]:
-    """Return what differs between two releases; ``settings`` names a kind's own settings."""
-    if old is None:
-        return (Change(_("Version"), "", new.version),)
+    """Return what differs between two releases, or what the first one brings.
+
+    ``settings`` names a kind's own settings.
+    """
+    env = old.env if old else {}
+    secrets = old.secrets if old else {}
     rows = [
-        (_("Version"), old.version, new.version),
-        (_("Program (SHA-256)"), old.sha256[:12], new.sha256[:12]),
-        (_("Arguments"), " ".join(old.args), " ".join(new.args)),
+        (_("Version"), old.version if old else "", new.version),
+        (_("Program (SHA-256)"), old.sha256[:12] if old else "", new.sha256[:12]),
+        (_("Arguments"), " ".join(old.args) if old else "", " ".join(new.args)),
     ]
     rows += [
-        (_("Environment {key}").format(key=key), old.env.get(key, ""), new.env.get(key, ""))
-        for key in sorted(old.env.keys() | new.env.keys())
+        (_("Environment {key}").format(key=key), env.get(key, ""), new.env.get(key, ""))
+        for key in sorted(env.keys() | new.env.keys())
     ]
-    before, after = settings(old), settings(new)
+    before, after = settings(old) if old else {}, settings(new)
     rows += [(key, before.get(key, ""), after.get(key, "")) for key in {**before, **after}]
     changed = _("changed")
-    for key in sorted(old.secrets.keys() | new.secrets.keys()):
-        was, now = old.secrets.get(key, ""), new.secrets.get(key, "")
+    for key in sorted(secrets.keys() | new.secrets.keys()):
+        was, now = secrets.get(key, ""), new.secrets.get(key, "")
         if was != now:
             what = _("Secret {key}").format(key=key)
             rows.append((what, _("set") if was else "", changed if was and now else
