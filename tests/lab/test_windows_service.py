@@ -289,7 +289,9 @@ def serving(one: WindowsDesk) -> WindowsDesk:
     return one
 
 
+# the rows of a deployment: lock, record, files, rights, switch, check, state, prune, close
 ROWS = range(8)
+SWITCH, CHECK, CLOSE = 4, 5, 8
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -311,11 +313,16 @@ def test_cancel_at_any_step_restores(serving: WindowsDesk, row: int) -> None:
         assert_clean(serving)
 
 
-def die_at(desk: WindowsDesk, row: int, state: StepState) -> None:
-    """Deploy v2 in a process that is killed there."""
+def die_at(
+    desk: WindowsDesk, row: int, state: StepState, *, cancel: int = -1, unwritten: int = -1
+) -> None:
+    """Deploy v2 in a process that is killed there.
+
+    It cancels as the row ``cancel`` begins, and can't write down that ``unwritten`` is undone.
+    """
     wanted = {
         "host": desk.host.name, "name": desk.name, "folder": str(desk.folder), "version": "v2",
-        "port": desk.port, "at": [row, state.value],
+        "port": desk.port, "at": [row, state.value], "cancel": cancel, "unwritten": unwritten,
     }  # fmt: skip
     command = [sys.executable, "-m", "tests.lab.deploy_windows_and_die", json.dumps(wanted)]
     done = subprocess.run(command, cwd=ROOT_FOLDER, capture_output=True, text=True, check=False)
@@ -357,6 +364,26 @@ def test_a_killed_run_is_resumed(serving: WindowsDesk, row: int, state: StepStat
     assert serving.serves("v2")
     assert_clean(serving)
     assert serving.plan().empty
+
+
+def test_an_undo_that_could_not_be_written_down_is_done_again(
+    serving: WindowsDesk, tmp_path: Path
+) -> None:
+    before = serving.registered()
+    die_at(serving, CLOSE, StepState.RUNNING, cancel=CHECK, unwritten=SWITCH)
+    other = WindowsDesk(serving.host, serving.request, tmp_path / "other")
+    facts = other.facts()
+    assert facts.records.interrupted is not None
+    # all else was taken back and written down: the new release's folder is gone
+    assert [item.index + 1 for item in facts.records.interrupted.entries if not item.undone] == [
+        SWITCH
+    ]
+    assert len(facts.records.releases) == 1
+    other.break_dead_lock()
+    assert other.recover() is Outcome.ROLLED_BACK, other.output
+    assert other.serves("v1")
+    assert settled(other.registered()) == settled(before)
+    assert_clean(other)
 
 
 @pytest.mark.parametrize("row", [2, 4, 5])
