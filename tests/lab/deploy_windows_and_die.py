@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,11 +31,14 @@ def main() -> None:
         text = script.format(folder=journal, run=runner.plan.run)
         host.witness.wine("cmd", "/c", text)
 
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def follow(event: Event) -> None:
         if not isinstance(event, StepChanged):
             return
         if [event.index, event.state] == wanted["at"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Timer(wanted["seconds"], die).start() if wanted["seconds"] else die()
         if (event.index, event.state) == (wanted["cancel"], StepState.RUNNING):
             desk.cancel.cancel()
         if (event.index, event.state) == (wanted["unwritten"], StepState.UNDOING):
