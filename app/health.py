@@ -175,9 +175,9 @@ def wait_healthy(
     check at once. Raises HealthCheckFailed, Cancelled.
     """
     deadline = time.monotonic() + health.timeout
-    first = alive()
+    first = now = alive()
     while True:
-        now = _still_same(alive(), first)
+        _still_same(now, first)
         problem = probe(ctx, health, at) if at else ""
         if not problem:
             break
@@ -190,6 +190,7 @@ def wait_healthy(
                 _("Look at its last output; if it only needs longer, raise deploy.health.timeout."),
             )
         ctx.cancel.wait(INTERVAL_SECONDS)
+        now = alive()
     ctx.note(_("healthy; must stay so for {seconds:.0f} s").format(seconds=stable))
     until = time.monotonic() + stable
     while time.monotonic() < until:

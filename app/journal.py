@@ -17,11 +17,14 @@ class Journal:
     def __init__(self, store: Store, run: str) -> None:
         self._store = store
         self._path = f"journal/{run}.jsonl"
+        self._held: list[dict[str, Any]] = []
 
-    def _append(self, ctx: RunContext, *lines: dict[str, Any]) -> None:
+    def _append(self, ctx: RunContext, line: dict[str, Any]) -> None:
+        lines = (*self._held, line)
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         command = self._store.append(self._path, text.encode())
         ctx.run(command, _("The journal on the server can't be written."), quiet=True)
+        self._held.clear()
 
     def begin(self, ctx: RunContext, plan: Plan, by: str) -> None:
         """Write the whole plan, so that the steps can be made again from it."""
@@ -41,9 +44,17 @@ class Journal:
         """Write what undo will need, before the step changes anything."""
         self._append(ctx, {"step": index, "before": before})
 
-    def after(self, ctx: RunContext, index: int, state: str) -> None:
-        """Write that a step is ``done``, ``skipped`` or ``undone``."""
-        self._append(ctx, {"step": index, "state": state})
+    def done(self, index: int) -> None:
+        """Have it written, with what is written next, that a step is done.
+
+        It needs no round trip of its own: of a step that is not known to be done undo puts back
+        the same, and the next step is written down before it begins.
+        """
+        self._held.append({"step": index, "state": "done"})
+
+    def undone(self, ctx: RunContext, index: int) -> None:
+        """Write that a step is undone."""
+        self._append(ctx, {"step": index, "state": "undone"})
 
     def undoing(self, ctx: RunContext) -> None:
         """Write that the run is being taken back."""

@@ -226,7 +226,7 @@ class Runner:
             self._journal.before(ctx, index, before)
             self._done.append(Done(index, step, before))
             step.apply(ctx, before)
-            self._journal.after(ctx, index, "done")
+            self._journal.done(index)
         except LockLost:
             self._state(row, StepState.FAILED)
             raise
@@ -309,7 +309,7 @@ class Runner:
         self._connected(lambda: done.step.undo(self._context(row, CancelToken()), done.before))
         try:
             self._connected(
-                lambda: self._journal.after(self._context(row, CancelToken()), done.index, "undone")
+                lambda: self._journal.undone(self._context(row, CancelToken()), done.index)
             )
         except (LockLost, ConnectionLost):
             raise

@@ -13,7 +13,7 @@ from app.step import Before, RunContext, Step
 from app.transport import TOOL, Command
 
 # what is written beside the program, by this step, by others and by what runs it
-WRITTEN = ("run.json", "status.json", "secrets.json", "before.json", "service.json")
+WRITTEN = ("run.json", "status.json", "secrets.json", "service.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from app.kinds.windows_steps import (
     SwitchService,
     TrialRun,
     WriteSecrets,
+    snapshot_path,
 )
 from app.layout import Change, Draft, Layout, describe, differences, to_prune
 from app.releases import Release, Store, release_id
@@ -124,7 +125,7 @@ class WindowsServiceKind:
         service = _service(facts)
         account = str(target.definition.get("account", "LocalSystem"))
         password = needs_password(account) and (service is None or service.account != account)
-        steps.append(SwitchService(store, request.name, target.id, order, password))
+        steps.append(SwitchService(store, request.name, store.token, order, password))
         if not target.adopted or target.definition.get("running"):
             steps.append(CheckService(store, request.name, target.health_options))
         steps.append(RecordState(store, target.id, adopted.id if adopted else ""))
@@ -226,14 +227,14 @@ def _switch(draft: Draft, artifact: Artifact, places: Places, host: Host | None)
     }
     if host is None:
         order |= {
-            "snapshot": f"releases/{draft.release}/before.json",
+            "snapshot": snapshot_path(draft.store.token),
             "program": places.program,
         }
     else:
         nssm = _nssm(draft) if host == "nssm" else ""
         order["definition"] = make_definition(draft, places, host, nssm)
     password = host is not None and needs_password(windows.account)
-    return SwitchService(draft.store, draft.request.name, draft.release, order, password)
+    return SwitchService(draft.store, draft.request.name, draft.store.token, order, password)
 
 
 def settings(release: Release) -> Mapping[str, str]:

@@ -58,6 +58,15 @@ def save_command(store: Store, name: str, path: str) -> Command:
     return Command((TOOL, "service", "save", name, store.root, store.token, path))
 
 
+def snapshot_path(run: str) -> str:
+    """Return where a run keeps what the service was before it.
+
+    It is trimmed with the run's journal and never removed by an undo, which may have to be done
+    again. Its name must not end like a journal's.
+    """
+    return f"journal/{run}.before.json"
+
+
 @dataclass(frozen=True, slots=True)
 class SendNssm(Step):
     """Copy nssm.exe from this computer beside the program."""
@@ -198,13 +207,13 @@ class TrialRun(Step):
 class SwitchService(Step):
     """Stop the service, make it run another release, start it: one command that ends what it began.
 
-    ``order`` is slipway-host's Switch object. What the service was is saved beside the release
-    first, so that undo restores it exactly, also from another desktop.
+    ``order`` is slipway-host's Switch object. What the service was is saved beside the journal of
+    ``run`` first, so that undo restores it exactly, also from another desktop.
     """
 
     store: Store
     name: str
-    release: str
+    run: str
     order: dict[str, Any] = field(default_factory=dict)
     password: bool = False
 
@@ -217,13 +226,9 @@ class SwitchService(Step):
     def commands(self) -> tuple[Command, ...]:
         """Save what is there, switch."""
         return (
-            save_command(self.store, self.name, self._before),
+            save_command(self.store, self.name, snapshot_path(self.run)),
             self._switch(json.dumps(self.order, ensure_ascii=False).encode(), telling=True),
         )
-
-    @property
-    def _before(self) -> str:
-        return f"releases/{self.release}/before.json"
 
     def _switch(self, order: bytes | Secret, *, telling: bool = False) -> Command:
         argv = (TOOL, "service", "switch", self.name, self.store.root, self.store.token)
@@ -232,7 +237,7 @@ class SwitchService(Step):
     def inspect(self, ctx: RunContext) -> Before:
         """Save the service as it is, on the server."""
         ctx.run(self.commands[0], _("The service can't be written down."), quiet=True)
-        return {"saved": self._before}
+        return {"saved": snapshot_path(self.run)}
 
     def apply(self, ctx: RunContext, before: Before) -> None:
         """Switch; once begun it is not cancelled, because half a switch serves nobody."""

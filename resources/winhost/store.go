@@ -362,7 +362,8 @@ func (s store) remove(call *session) error {
 	return nil
 }
 
-// trim removes all but COUNT of the newest journals; those of runs that have not ended stay.
+// trim removes all but COUNT of the newest journals, with what their runs went back to; those of
+// runs that have not ended stay.
 func (s store) trim(call *session) error {
 	if len(call.args) != 1 {
 		return errUsage
@@ -375,8 +376,12 @@ func (s store) trim(call *session) error {
 	sort.Sort(sort.Reverse(sort.StringSlice(names)))
 	for index, name := range names {
 		if int64(index) >= count && s.journalEnded(name) {
-			if err := removeFile(s.at("journal/" + name)); err != nil {
-				return failing("remove an old journal", err)
+			// the journal last: as long as it is there, the next trim finds what belongs to it
+			run := strings.TrimSuffix(name, ".jsonl")
+			for _, path := range []string{run + ".before.json.part", run + ".before.json", name} {
+				if err := removeFile(s.at("journal/" + path)); err != nil && !gone(err) {
+					return failing("remove an old journal", err)
+				}
 			}
 		}
 	}

@@ -213,6 +213,29 @@ func TestTrimKeepsTheNewestEndedAndEveryOpenJournal(t *testing.T) {
 	}
 }
 
+func TestTrimRemovesWhatARunWentBackToWithItsJournalAndNeverBefore(t *testing.T) {
+	root := heldRoot(t)
+	for run, last := range map[string]string{"20261": "{\"step\": 3}\n", "20262": "{\"ended\": \"succeeded\"}\n", "20263": "{\"ended\": \"succeeded\"}\n"} {
+		expect(t, call(sizedText(last), "store", "append", root, "one", "journal/"+run+".jsonl"), exitDone)
+		for _, name := range []string{".before.json", ".before.json.part"} {
+			if err := os.WriteFile(filepath.Join(root, "journal", run+name), []byte("null"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	expect(t, call("", "store", "trim", root, "one", "1"), exitDone)
+	for run, stays := range map[string]bool{"20261": true, "20262": false, "20263": true} {
+		for _, name := range []string{".jsonl", ".before.json", ".before.json.part"} {
+			if isFile(filepath.Join(root, "journal", run+name)) != stays {
+				t.Errorf("%s%s", run, name)
+			}
+		}
+	}
+	if open := (store{root: root}).openJournals(); strings.Join(open, " ") != "20261.jsonl" {
+		t.Fatal(open)
+	}
+}
+
 func TestASignOfLifeIsTheHeartbeatsTime(t *testing.T) {
 	root := heldRoot(t)
 	old := time.Now().Add(-time.Hour)

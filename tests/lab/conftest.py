@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tests.lab.hosts import (
     read_hosts,
     read_registry,
 )
+from tests.lab.vocabulary import build_twin
 from tests.lab.windows_host import WindowsHost, WindowsWitness, read_windows_hosts
 
 if TYPE_CHECKING:
@@ -50,6 +52,18 @@ def windows_hosts() -> dict[str, WindowsHost]:
 def windows_machine(windows_hosts: dict[str, WindowsHost]) -> WindowsWitness:
     """Return a witness in this worker's Windows machine."""
     return next(iter(windows_hosts.values())).witness
+
+
+@pytest.fixture(scope="module")
+def twin(
+    windows_machine: WindowsWitness, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the folder where twin.exe lies in the machine, as vocabulary.Windows wants it."""
+    folder = rf"C:\twin-{secrets.token_hex(4)}"
+    program = build_twin(tmp_path_factory.mktemp("twin"))
+    windows_machine.write(rf"{folder}\twin.exe", program.read_bytes())
+    yield folder
+    windows_machine.wine("cmd", "/c", "rmdir", "/s", "/q", folder, check=False)
 
 
 def _check_lab() -> None:

@@ -84,8 +84,12 @@ class Desk:
             known.trust(unknown)
             return connect(target, self.credentials, known)
 
+    def connected(self) -> Transport:
+        """Return an open transport, the caller's to close."""
+        return self.connect()
+
     def facts(self) -> HostFacts:
-        transport = self.connect()
+        transport = self.connected()
         try:
             return probe(transport, self.request, self.request.targets[0])
         finally:
@@ -113,7 +117,7 @@ class Desk:
         self.cancel = CancelToken()
         return Runner(
             plan,
-            self.connect(),
+            self.connected(),
             self.emit,
             secrets=self.secrets,
             registry_password=self.registry_password,
@@ -136,7 +140,7 @@ class Desk:
 
     def break_dead_lock(self) -> None:
         """Release a lock as “slipway unlock” does: this desktop can't know that its holder died."""
-        facts, transport = self.facts(), self.connect()
+        facts, transport = self.facts(), self.connected()
         if facts.records.lock:
             break_lock(transport, facts.store(), facts.records.lock)
         transport.close()
@@ -144,14 +148,14 @@ class Desk:
     def recover(self) -> Outcome:
         self.events.clear()
         return recover(
-            self.connect(), self.request, self.facts(), self.emit, reconnect=self.connect
+            self.connected(), self.request, self.facts(), self.emit, reconnect=self.connect
         )
 
     def resume(self) -> Outcome:
         self.events.clear()
         facts = self.facts()
         return resume(
-            self.connect(), self.request, self.package(facts), facts, self.emit, CancelToken(),
+            self.connected(), self.request, self.package(facts), facts, self.emit, CancelToken(),
             self.secrets, reconnect=self.connect,
         )  # fmt: skip
 

@@ -26,7 +26,7 @@ from app.transport.ssh import SshTransport
 from app.transport.winrm import WinRmTransport
 from tests.lab.conftest import ONE_OF_EACH
 from tests.lab.hosts import LabHost
-from tests.lab.vocabulary import Posix, Vocabulary, Windows, build_twin, sh
+from tests.lab.vocabulary import Posix, Vocabulary, Windows, sh
 from tests.lab.windows_host import WindowsHost
 from tests.lab.windows_machines import PORTS
 
@@ -95,15 +95,29 @@ def to_windows(host: WindowsHost, folder: Path) -> Transport:
         return connect(target, credentials, known)
 
 
+@pytest.fixture(scope="module")
+def connections() -> Iterator[dict[str, Transport]]:
+    """Keep one connection to each way to Windows: each login starts programs there."""
+    connections: dict[str, Transport] = {}
+    yield connections
+    for transport in connections.values():
+        transport.close()
+
+
 @pytest.fixture
 def open_machine(
-    hosts: dict[str, LabHost], windows_hosts: dict[str, WindowsHost], tmp_path: Path
+    hosts: dict[str, LabHost],
+    windows_hosts: dict[str, WindowsHost],
+    connections: dict[str, Transport],
+    tmp_path: Path,
 ) -> Iterator[Callable[[str], Transport]]:
     made: list[Transport] = []
 
     def open_machine(name: str) -> Transport:
         if name in windows_hosts:
-            transport = to_windows(windows_hosts[name], tmp_path)
+            if name not in connections:
+                connections[name] = to_windows(windows_hosts[name], tmp_path)
+            transport = connections[name].another()
         else:
             transport = LocalTransport() if name == "local" else ssh_to(hosts[name], tmp_path)
             transport.open()
@@ -131,19 +145,11 @@ def windows(request: pytest.FixtureRequest, open_machine: Callable[[str], Transp
     return open_machine(request.param)
 
 
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_twin(tmp_path_factory.mktemp("twin"))
-
-
 @pytest.fixture
-def words(machine: Transport, twin: Path) -> Iterator[Vocabulary]:
+def words(machine: Transport, request: pytest.FixtureRequest) -> Vocabulary:
     if machine.system == "posix":
-        yield Posix()
-        return
-    windows = Windows(machine, twin)
-    yield windows
-    windows.end()
+        return Posix()
+    return Windows(machine, request.getfixturevalue("twin"))
 
 
 @pytest.fixture
@@ -306,11 +312,10 @@ def test_killed_by_a_signal(unix: Transport) -> None:
     assert unix.run(sh("kill -15 $$")).exit_code == 128 + 15
 
 
-@pytest.mark.parametrize("code", [0, 1, 255, 256, 0xC0000005, 0xFFFFFFFF])
-def test_exit_codes_of_32_bits(windows: Transport, twin: Path, code: int) -> None:
+def test_exit_codes_of_32_bits(windows: Transport, twin: str) -> None:
     words = Windows(windows, twin)
-    assert windows.run(words.exit(code)).exit_code == code
-    words.end()
+    codes = [0, 1, 255, 256, 0xC0000005, 0xFFFFFFFF]
+    assert [windows.run(words.exit(code)).exit_code for code in codes] == codes
 
 
 def test_unknown_program(machine: Transport, words: Vocabulary) -> None:
@@ -515,7 +520,7 @@ def test_open_twice(machine: Transport, words: Vocabulary) -> None:
 
 @pytest.mark.parametrize("shell", ["powershell", "bash"])
 def test_other_shells_of_windows(
-    windows_hosts: dict[str, WindowsHost], twin: Path, tmp_path: Path, shell: str
+    windows_hosts: dict[str, WindowsHost], twin: str, tmp_path: Path, shell: str
 ) -> None:
     machine = to_windows(replace(windows_hosts["windows-ssh"], port=PORTS[shell]), tmp_path)
     words = Windows(machine, twin)
@@ -524,7 +529,6 @@ def test_other_shells_of_windows(
     result = machine.run(words.checksum(data))
     assert result.stdout.strip() == hashlib.sha256(data).hexdigest()
     assert machine.run(words.exit(3_000_000_000)).exit_code == 3_000_000_000
-    words.end()
     machine.close()
 
 

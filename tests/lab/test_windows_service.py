@@ -9,8 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +38,16 @@ def make_desk(host: WindowsHost, folder: Path) -> WindowsDesk:
     return WindowsDesk(host, windows_request(host, name, 21000 + number, folder), folder)
 
 
+# Commands travel the same way whatever runs the program: the long trips go over WinRM, where
+# answers can be lost, and a plain program's over SSH too. test_transport.py compares both.
+@pytest.fixture
+def distant(windows_hosts: dict[str, WindowsHost], tmp_path: Path) -> Iterator[WindowsDesk]:
+    """A service of its own over WinRM."""
+    desk = make_desk(windows_hosts["windows-winrm"], tmp_path)
+    yield desk
+    desk.clean_up()
+
+
 @pytest.fixture(params=WAYS)
 def desk(
     request: pytest.FixtureRequest, windows_hosts: dict[str, WindowsHost], tmp_path: Path
@@ -55,6 +64,57 @@ def one(windows_hosts: dict[str, WindowsHost], tmp_path: Path) -> Iterator[Windo
     desk = make_desk(windows_hosts["windows-ssh"], tmp_path)
     yield desk
     desk.clean_up()
+
+
+def in_order(desk: WindowsDesk) -> bool:
+    """Whether a service is as its records say, and nothing is under way."""
+    records = desk.facts().records
+    try:
+        version = desk.version
+    except OSError:
+        return False
+    current = records.current
+    open_runs = (records.lock, records.interrupted)
+    return open_runs == (None, None) and current is not None and current.version == version
+
+
+@pytest.fixture(scope="module")
+def kept(
+    windows_hosts: dict[str, WindowsHost], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], WindowsDesk]]:
+    """Give the service that tests hand on to each other; another one if one left it in disorder."""
+    made: list[WindowsDesk] = []
+
+    def kept() -> WindowsDesk:
+        if not made or not in_order(made[-1]):
+            made.append(make_desk(windows_hosts["windows-ssh"], tmp_path_factory.mktemp("kept")))
+            assert made[-1].deploy("v1") is Outcome.SUCCEEDED, made[-1].events[-1]
+        return made[-1]
+
+    yield kept
+    for desk in made:
+        desk.clean_up()
+
+
+@pytest.fixture
+def serving(kept: Callable[[], WindowsDesk]) -> WindowsDesk:
+    """A service that serves some version, as the test before left it: that it does is its proof."""
+    desk = kept()
+    build = replace(desk.request.build, version=desk.version)
+    return WindowsDesk(desk.host, replace(desk.request, build=build), desk.folder, held=desk.held)
+
+
+@pytest.fixture
+def other(serving: WindowsDesk, tmp_path: Path) -> Iterator[WindowsDesk]:
+    """Another desktop, which knows nothing of what was done from the first."""
+    other = WindowsDesk(serving.host, serving.request, tmp_path / "other")
+    yield other
+    other.hang_up()
+
+
+def after(version: str) -> str:
+    """The version that is deployed after one."""
+    return f"v{int(version[1:]) + 1}"
 
 
 def assert_clean(desk: WindowsDesk) -> None:
@@ -99,16 +159,16 @@ def test_a_plain_program_is_wrapped(desk: WindowsDesk) -> None:
 
 
 @pytest.mark.parametrize("project", ["scm", "kardianos"])
-def test_a_program_that_speaks_runs_natively(desk: WindowsDesk, project: str) -> None:
-    desk.speaking(project)
-    whole_trip(desk)
-    assert "slipway-host" not in desk.registered()
+def test_a_program_that_speaks_runs_natively(distant: WindowsDesk, project: str) -> None:
+    distant.speaking(project)
+    whole_trip(distant)
+    assert "slipway-host" not in distant.registered()
 
 
-def test_under_nssm(desk: WindowsDesk) -> None:
-    desk.with_windows(host="nssm", nssm=NSSM)
-    whole_trip(desk)
-    assert "nssm.exe" in desk.registered()
+def test_under_nssm(distant: WindowsDesk) -> None:
+    distant.with_windows(host="nssm", nssm=NSSM)
+    whole_trip(distant)
+    assert "nssm.exe" in distant.registered()
 
 
 def test_environment_arguments_and_secrets_reach_a_wrapped_program(desk: WindowsDesk) -> None:
@@ -200,15 +260,18 @@ BAD = ("never-healthy", "crashes-at-start", "crashes-after-healthy", "exits-zero
 
 
 @pytest.mark.parametrize("project", BAD)
-def test_a_bad_version_is_taken_back(one: WindowsDesk, project: str) -> None:
-    assert one.deploy("v1") is Outcome.SUCCEEDED
-    one.with_health(timeout=4, stable=5)
-    assert one.deploy("bad", project) is Outcome.FAILED_RESTORED
-    assert one.serves("v1")
-    assert "Its last output" in one.error.detail or "said nothing" in one.error.detail
-    assert one.error.hint
-    assert_clean(one)
-    assert len(one.facts().records.state.bad) == 1
+def test_a_bad_version_is_taken_back(serving: WindowsDesk, project: str) -> None:
+    known = serving.facts().records.state
+    version = serving.version
+    serving.with_health(timeout=4, stable=5)
+    assert serving.deploy("bad", project) is Outcome.FAILED_RESTORED
+    assert serving.serves(version)
+    assert "Its last output" in serving.error.detail or "said nothing" in serving.error.detail
+    assert serving.error.hint
+    assert_clean(serving)
+    state = serving.facts().records.state
+    assert (state.current, state.verified) == (known.current, known.verified)
+    assert len(state.bad) == len(known.bad) + 1
 
 
 def test_a_stubborn_old_version_is_ended_after_its_grace(one: WindowsDesk) -> None:
@@ -243,7 +306,9 @@ def start_foreign(desk: WindowsDesk, *, nssm: bool) -> None:
     witness.wait_for_http(desk.port)
 
 
-@pytest.mark.parametrize("nssm", [False, True], ids=["sc", "nssm"])
+@pytest.mark.parametrize(
+    ("desk", "nssm"), [("windows-ssh", False), ("windows-winrm", True)], indirect=["desk"]
+)
 def test_a_foreign_service_is_adopted_hotfixed_and_given_back(
     desk: WindowsDesk, nssm: bool
 ) -> None:
@@ -282,18 +347,14 @@ def test_a_bad_hotfix_gives_a_foreign_service_back(one: WindowsDesk) -> None:
 # -- cancel, kill, lost connections ----------------------------------------------------------------
 
 
-@pytest.fixture
-def serving(one: WindowsDesk) -> WindowsDesk:
-    """v1 serves."""
-    assert one.deploy("v1") is Outcome.SUCCEEDED
-    return one
-
-
+# the rows of a deployment: lock, record, files, rights, switch, check, state, prune, close
 ROWS = range(8)
+SWITCH, CHECK, CLOSE = 4, 5, 8
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_cancel_at_any_step_restores(serving: WindowsDesk, row: int) -> None:
+    version, releases = serving.version, serving.facts().records.releases
     before = serving.registered()
 
     def cancel(event: Event) -> None:
@@ -301,62 +362,98 @@ def test_cancel_at_any_step_restores(serving: WindowsDesk, row: int) -> None:
             serving.cancel.cancel()
 
     serving.on_event = cancel
-    outcome = serving.deploy("v2")
+    outcome = serving.deploy(after(version))
     serving.on_event = None
     assert outcome is Outcome.CANCELLED
-    assert serving.serves("v1")
+    assert serving.serves(version)
     assert settled(serving.registered()) == settled(before)
-    assert len(serving.facts().records.releases) == 1
+    assert serving.facts().records.releases == releases
     if row:
         assert_clean(serving)
 
 
-def die_at(desk: WindowsDesk, row: int, state: StepState) -> None:
-    """Deploy v2 in a process that is killed there."""
+def die_at(
+    desk: WindowsDesk,
+    row: int,
+    state: StepState,
+    *,
+    seconds: float = 0.0,
+    cancel: int = -1,
+    unwritten: int = -1,
+) -> None:
+    """Deploy the next version in a process that is killed there, or so many seconds later.
+
+    It cancels as the row ``cancel`` begins, and can't write down that ``unwritten`` is undone.
+    """
     wanted = {
-        "host": desk.host.name, "name": desk.name, "folder": str(desk.folder), "version": "v2",
-        "port": desk.port, "at": [row, state.value],
+        "host": desk.host.name, "name": desk.name, "folder": str(desk.folder),
+        "version": after(desk.version), "port": desk.port, "at": [row, state.value],
+        "seconds": seconds, "cancel": cancel, "unwritten": unwritten,
     }  # fmt: skip
     command = [sys.executable, "-m", "tests.lab.deploy_windows_and_die", json.dumps(wanted)]
     done = subprocess.run(command, cwd=ROOT_FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+# Between two steps: nothing happens between the end of one and the beginning of the next. And in
+# the midst of what takes its time: files, switch, check.
 KILLS = [
-    *((row, StepState.DONE) for row in range(7)),
-    *((row, StepState.RUNNING) for row in (2, 4, 5)),
+    *((row, StepState.DONE, 0.0) for row in range(7)),
+    *((row, StepState.RUNNING, 1.0) for row in (2, SWITCH, CHECK)),
 ]
 
 
-@pytest.mark.parametrize(("row", "state"), KILLS)
+@pytest.mark.parametrize(("row", "state", "seconds"), KILLS)
 def test_a_killed_desktop_is_put_right_by_another(
-    serving: WindowsDesk, tmp_path: Path, row: int, state: StepState
+    serving: WindowsDesk, other: WindowsDesk, row: int, state: StepState, seconds: float
 ) -> None:
+    version, releases = serving.version, serving.facts().records.releases
     before = serving.registered()
-    die_at(serving, row, state)
-    # the switch goes on alone, as it shall: whoever comes next finds it done
-    time.sleep(2 if state is StepState.RUNNING else 0)
-    other = WindowsDesk(serving.host, serving.request, tmp_path / "other")
+    die_at(serving, row, state, seconds=seconds)
     facts = other.facts()
     assert facts.records.interrupted is not None
     assert [item.field for item in readiness(other.request, facts) if item.blocking] == ["run"]
     other.break_dead_lock()
     assert other.recover() is Outcome.ROLLED_BACK, other.output
-    assert other.serves("v1")
+    assert other.serves(version)
     assert settled(other.registered()) == settled(before)
-    assert len(other.facts().records.releases) == 1
+    assert other.facts().records.releases == releases
     assert_clean(other)
 
 
-@pytest.mark.parametrize(("row", "state"), [(0, StepState.DONE), *KILLS[2:6]])
-def test_a_killed_run_is_resumed(serving: WindowsDesk, row: int, state: StepState) -> None:
-    die_at(serving, row, state)
-    serving.request = replace(serving.request, build=replace(serving.request.build, version="v2"))
+@pytest.mark.parametrize(("row", "state", "seconds"), [KILLS[0], *KILLS[2:6]])
+def test_a_killed_run_is_resumed(
+    serving: WindowsDesk, row: int, state: StepState, seconds: float
+) -> None:
+    version = after(serving.version)
+    die_at(serving, row, state, seconds=seconds)
+    serving.request = replace(
+        serving.request, build=replace(serving.request.build, version=version)
+    )
     serving.break_dead_lock()
     assert serving.resume() is Outcome.SUCCEEDED, serving.output
-    assert serving.serves("v2")
+    assert serving.serves(version)
     assert_clean(serving)
     assert serving.plan().empty
+
+
+def test_an_undo_that_could_not_be_written_down_is_done_again(
+    serving: WindowsDesk, other: WindowsDesk
+) -> None:
+    version, releases = serving.version, serving.facts().records.releases
+    before = serving.registered()
+    die_at(serving, CLOSE, StepState.RUNNING, cancel=CHECK, unwritten=SWITCH)
+    records = other.facts().records
+    assert records.interrupted is not None
+    # all else was taken back and written down: the new release's folder is gone
+    entries = records.interrupted.entries
+    assert [entry.index + 1 for entry in entries if not entry.undone] == [SWITCH]
+    assert records.releases == releases
+    other.break_dead_lock()
+    assert other.recover() is Outcome.ROLLED_BACK, other.output
+    assert other.serves(version)
+    assert settled(other.registered()) == settled(before)
+    assert_clean(other)
 
 
 @pytest.mark.parametrize("row", [2, 4, 5])
@@ -390,14 +487,14 @@ def test_a_cut_connection_is_made_again_and_nothing_is_left_half_done(
 
 def test_a_run_whose_lock_was_taken_over_stops_at_once(one: WindowsDesk) -> None:
     one.deploy("v1")
-    other = WindowsDesk(one.host, one.request, one.folder)
+    other = WindowsDesk(one.host, one.request, one.folder, held=one.held)
 
     def steal(event: Event) -> None:
         if event == StepChanged(2, StepState.DONE):
             facts = other.facts()
             assert facts.records.lock is not None
             store = facts.store("thief")
-            take_lock(other.connect(), store, {"who": "thief"}, facts.records.lock.token)
+            take_lock(other.connected(), store, {"who": "thief"}, facts.records.lock.token)
 
     one.on_event = steal
     assert one.deploy("v2") is Outcome.FAILED_NOT_RESTORED
@@ -410,9 +507,9 @@ def test_a_run_whose_lock_was_taken_over_stops_at_once(one: WindowsDesk) -> None
 
 
 def test_status_control_and_log(desk: WindowsDesk) -> None:
-    assert status(desk.connect(), desk.request, desk.facts()).state == "missing"
+    assert status(desk.connected(), desk.request, desk.facts()).state == "missing"
     desk.deploy("v1")
-    transport, facts = desk.connect(), desk.facts()
+    transport, facts = desk.connected(), desk.facts()
     found = status(transport, desk.request, facts)
     assert (found.state, found.healthy, found.version) == ("running", True, "v1")
     control(transport, desk.request, facts, "stop")

@@ -45,19 +45,20 @@ def machine(
     assert "svc.IsWindowsService()" in text
     asks.write_text(text.replace("svc.IsWindowsService()", "true, error(nil)"), "utf-8")
     windows_machine.write(r"C:\test programs\scm.exe", built(asks.parent, folder / "scm.exe"))
+    locked = Host(windows_machine)
+    locked.store("lock", content=b'{"token": "one", "who": "tests"}')
+    locked.store("write", "none.json", content=b"null")
     return windows_machine
 
 
 @pytest.fixture
 def host(machine: WindowsWitness) -> Iterator[Host]:
+    """The tool, and a service's folder whose lock it holds, with nothing in it."""
     host = Host(machine)
-    host.store("lock", content=b'{"token": "one", "who": "tests"}')
     yield host
-    host.store("write", "none.json", content=b"null")
     for name in host.services:
         host.switch(name, snapshot="none.json", grace=1)
-    host.store("unlock")
-    machine.python("import shutil, sys; shutil.rmtree(sys.argv[1])", ROOT)
+    host.store("remove", "releases", "saved", "logs", "secrets.json")
 
 
 def test_the_go_tests_on_windows(machine: WindowsWitness, tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_the_go_tests_on_windows(machine: WindowsWitness, tmp_path: Path) -> Non
 
 
 def test_facts(host: Host) -> None:
+    host.store("beat")
     facts = host.answer("facts", ROOT, "no-such-service")
     assert (facts["system"], facts["arch"], facts["root"]) == ("windows", "amd64", ROOT)
     assert facts["os_name"].endswith("(10.0.19043)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,18 +30,13 @@ from app.request import Target
 from app.transport import TOOL, CancelToken, Command, Secret, winrm_shell
 from app.transport.winrm import WinRmTransport
 from app.winhost import WindowsTool
-from tests.lab.vocabulary import Windows, build_twin
-from tests.lab.windows_host import Control, WindowsHost
+from tests.lab.vocabulary import Windows
+from tests.lab.windows_host import Control, WindowsHost, WindowsWitness
 
 DONE = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandState/Done"
 LOST, QUOTA_SHELLS, QUOTA_OPERATIONS = 2150858843, 2150859173, 2150859174
 TIMED_OUT, BUSY, DENIED = 2150858793, 170, 5
 Open = Callable[..., WinRmTransport]
-
-
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_twin(tmp_path_factory.mktemp("twin"))
 
 
 @pytest.fixture(params=["windows-winrm-http", "windows-winrm"])
@@ -67,31 +63,35 @@ def known(tmp_path: Path) -> KnownHosts:
     return KnownHosts(tmp_path / "known_hosts", others=())
 
 
+def transport_to(
+    host: WindowsHost,
+    known: KnownHosts,
+    *,
+    password: str = "",
+    ca: str | None = None,
+    **other: Any,
+) -> WinRmTransport:
+    target = Target(
+        host.address,
+        transport="winrm",
+        port=host.port,
+        user=host.user,
+        scheme="http" if host.scheme == "http" else "https",
+        ca=(host.ca if host.scheme == "https" else "") if ca is None else ca,
+    )
+    secret = Secret(password or host.password)
+    return WinRmTransport(
+        replace(target, **other), Credentials(password=secret), known, WindowsTool()
+    )
+
+
 @pytest.fixture
 def connect(known: KnownHosts) -> Iterator[Open]:
     """Give opened transports that end with the test."""
     made: list[WinRmTransport] = []
 
-    def connect(
-        host: WindowsHost,
-        *,
-        password: str = "",
-        ca: str | None = None,
-        known: KnownHosts = known,
-        **other: Any,
-    ) -> WinRmTransport:
-        target = Target(
-            host.address,
-            transport="winrm",
-            port=host.port,
-            user=host.user,
-            scheme="http" if host.scheme == "http" else "https",
-            ca=(host.ca if host.scheme == "https" else "") if ca is None else ca,
-        )
-        secret = Secret(password or host.password)
-        transport = WinRmTransport(
-            replace(target, **other), Credentials(password=secret), known, WindowsTool()
-        )
+    def connect(host: WindowsHost, *, known: KnownHosts = known, **other: Any) -> WinRmTransport:
+        transport = transport_to(host, known, **other)
         made.append(transport)
         transport.open()
         return transport
@@ -101,16 +101,31 @@ def connect(known: KnownHosts) -> Iterator[Open]:
         transport.close()
 
 
-@pytest.fixture
-def machine(host: WindowsHost, connect: Open) -> WinRmTransport:
-    return connect(host)
+@pytest.fixture(scope="module")
+def opened() -> Iterator[dict[str, WinRmTransport]]:
+    """Keep one transport to each host whose tool is known to be there."""
+    opened: dict[str, WinRmTransport] = {}
+    yield opened
+    for transport in opened.values():
+        transport.close()
 
 
 @pytest.fixture
-def words(machine: WinRmTransport, twin: Path) -> Iterator[Windows]:
-    words = Windows(machine, twin)
-    yield words
-    words.end()
+def machine(
+    host: WindowsHost, opened: dict[str, WinRmTransport], known: KnownHosts
+) -> Iterator[WinRmTransport]:
+    """Return a transport with a shell and connections of its own, which nobody has used yet."""
+    if host.name not in opened:
+        opened[host.name] = transport_to(host, known)
+        opened[host.name].open()
+    machine = opened[host.name].another()
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+def words(machine: WinRmTransport, twin: str) -> Windows:
+    return Windows(machine, twin)
 
 
 @pytest.fixture
@@ -169,7 +184,7 @@ def test_another_client_finds_a_real_remote_shell(
 @pytest.mark.parametrize("do", ["drop", "drop-after"])
 @pytest.mark.parametrize("action", ["Create", "Command", "Send", "Receive", "Signal"])
 def test_a_connection_that_breaks_during_a_command(
-    host: WindowsHost, connect: Open, twin: Path, control: Control, do: str, action: str
+    host: WindowsHost, connect: Open, twin: str, control: Control, do: str, action: str
 ) -> None:
     """Either it is known to be whole, or it is said to be lost; nothing runs twice."""
     machine = connect(host)
@@ -187,7 +202,6 @@ def test_a_connection_that_breaks_during_a_command(
         assert (result.exit_code, result.stdout) == (0, "done\n")
     control.reset()
     assert machine.run(words.content(log)).stdout == "once\n"
-    words.end()
 
 
 @pytest.mark.parametrize("number", range(1, 13))
@@ -616,13 +630,21 @@ def test_something_else_listens_there(windows_hosts: dict[str, WindowsHost], con
 # --- the tool
 
 
+def put_away(witness: WindowsWitness, path: str) -> None:
+    """Have a program no longer where it lay: one that still runs can be renamed, not removed."""
+    aside = f"{path}.{secrets.token_hex(4)}.old"
+    witness.wine("cmd", "/c", "move", path, aside)
+    witness.wine("cmd", "/c", "del", aside, check=False)
+    assert not witness.exists(path)
+
+
 def test_the_tool_is_brought_where_it_is_missing(
     host: WindowsHost, connect: Open, control: Control
 ) -> None:
     """Also when the connection breaks in the middle; nothing but the tool is left."""
     path = WindowsTool().path
     witness = host.witness
-    witness.wine("cmd", "/c", "del", path)
+    put_away(witness, path)
     control.reset()
     control.order("drop-after", action="Send", at=4)
     machine = connect(host)

@@ -182,7 +182,7 @@ class Posix:
 
 
 class Windows:
-    """The program ``twin``, sent there by the transport that is tested.
+    """The program ``twin.exe``, which lies there in ``folder``.
 
     A process is found again by the name of its program: one that hangs runs under its own.
     """
@@ -190,16 +190,10 @@ class Windows:
     unknown_program = 66
     broken_byte = "ÿ"  # as the code page 1252 has it
 
-    def __init__(self, machine: Transport, program: Path) -> None:
+    def __init__(self, machine: Transport, folder: str) -> None:
         self._machine = machine
-        self._folder = rf"C:\twin-{secrets.token_hex(4)}"
-        self._twin = rf"{self._folder}\twin.exe"
-        machine.run(Command(("cmd", "/c", "mkdir", self._folder))).check("mkdir")
-        machine.put(program, self._twin)
-
-    def end(self) -> None:
-        """Remove what was brought."""
-        self._machine.run(Command(("cmd", "/c", "rmdir", "/s", "/q", self._folder)))
+        self._folder = folder
+        self._twin = rf"{folder}\twin.exe"
 
     def streams(self) -> Command:
         return self._say("streams")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import urllib.request
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from app.credentials import Credentials, KnownHosts
 from app.errors import UntrustedHost
-from app.host import connect
+from app.host import HostFacts, connect
 from app.request import (
     BuildOptions,
     DeployOptions,
@@ -20,6 +21,7 @@ from app.request import (
     Target,
     WindowsOptions,
 )
+from app.step import Package
 from app.transport import Secret, Transport
 from tests.lab.desk import Desk, sample
 from tests.lab.windows_host import WindowsHost
@@ -53,11 +55,16 @@ def windows_request(host: WindowsHost, name: str, port: int, folder: Path) -> De
     )
 
 
+# What was built for this process' desks: each sample in each version once.
+BUILT: dict[str, Package] = {}
+
+
 @dataclass(slots=True)
 class WindowsDesk(Desk):
     """One desktop, deploying one Windows service over one transport."""
 
     host: WindowsHost  # type: ignore[assignment]
+    held: Transport | None = None
 
     @property
     def credentials(self) -> Credentials:
@@ -73,6 +80,18 @@ class WindowsDesk(Desk):
                 raise
             known.trust(unknown)
             return connect(target, self.credentials, known)
+
+    def connected(self) -> Transport:
+        """Use the connection that there is, as the wizard does: connecting costs two programs."""
+        if self.held is None:
+            self.held = self.connect()
+        return self.held.another()
+
+    def package(self, facts: HostFacts) -> Package:
+        known = repr((self.request.project.path.name, self.request.build, facts.platform))
+        if known not in BUILT:
+            BUILT[known] = Desk.package(self, facts)
+        return BUILT[known]
 
     @property
     def port(self) -> int:
@@ -91,6 +110,11 @@ class WindowsDesk(Desk):
             text: str = answer.read().decode()
         return text
 
+    @property
+    def version(self) -> str:
+        """The version that answers; raises OSError if none does."""
+        return str(json.loads(self.answer())["version"])
+
     def containers(self) -> dict[str, str]:
         return {}
 
@@ -100,8 +124,14 @@ class WindowsDesk(Desk):
         done = self.host.witness.wine("reg", "query", key, "/s", check=False)
         return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
+    def hang_up(self) -> None:
+        """Let go of the connection."""
+        if self.held is not None:
+            self.held.close()
+
     def clean_up(self) -> None:
         """Remove everything of the service from the machine."""
+        self.hang_up()
         witness = self.host.witness
         if self.registered():
             witness.wine("sc", "stop", self.name, check=False)

@@ -337,7 +337,7 @@ def test_the_health_check_leaves_a_slow_machine_time_to_itself(tmp_path: Path) -
     ctx = RunContext(transport, store, lambda *_: None, lambda *_: None, CancelToken())
     CheckProcess(str(tmp_path), HealthOptions(stable=0.01, timeout=1)).apply(ctx, {})
     pairs = zip(transport.asked, transport.asked[1:], strict=False)
-    assert len(transport.asked) >= 3
+    assert len(transport.asked) >= 2
     assert all(later - earlier >= 2 * Slow.SECONDS for earlier, later in pairs)
 
 

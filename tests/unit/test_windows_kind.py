@@ -161,7 +161,7 @@ def test_the_hotfix_of_a_hotfix_keeps_the_settings_too() -> None:
     ours = foreign(program=rf"{ROOT}\releases\{record.id}\hello.exe")
     records = Records((record,), State().now_serving(record.id), key=Secret("k"), key_stored=True)
     again = make_plan(request(), replace(speaking, sha256="cd" * 32), facts(ours, records=records))
-    assert order(again)["snapshot"] == f"releases/{again.release}/before.json"
+    assert order(again)["snapshot"] == f"journal/{again.run}.before.json"
     assert make_plan(request(), speaking, facts(ours, records=records)).empty
 
 

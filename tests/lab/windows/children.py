@@ -26,6 +26,9 @@ KILL_ON_JOB_CLOSE = 0x2000
 
 Take = Callable[[str, bytes], None]
 
+_consoles = threading.Lock()
+_code_page = 0
+
 
 class Child:
     """A process under way; ``take(name, data)`` gets what it prints, b"" at each stream's end."""
@@ -76,21 +79,22 @@ class Child:
 def start(
     line: str, *, drive: str = "", env: dict[str, str] | None = None, code_page: int = 0
 ) -> Child:
-    """Run a command line as ``cmd /c`` does, in a console of this code page (0: the system's)."""
+    """Run a command line as ``cmd /c`` does, in a console of this code page (0: in none)."""
     if len(line) > MOST_CHARACTERS:
         line = "echo The command line is too long.>&2& exit 1"
     if not WINDOWS:
         return start_program(["/bin/sh", "-c", _for_sh(line, drive)], env=env)
-    if code_page:
-        line = f"chcp {code_page} >nul & {line}"
     # cmd takes the outer quotes away and the rest as it is.
-    return start_program(f'cmd /c "{line}"', env=env, console=bool(code_page))
+    words = f'cmd /c "{line}"'
+    if not code_page:
+        return start_program(words, env=env)
+    with _consoles:
+        _use_console(code_page)
+        return start_program(words, env=env)
 
 
-def start_program(
-    words: Sequence[str] | str, *, env: dict[str, str] | None = None, console: bool = False
-) -> Child:
-    """Run a program with pipes at its three streams, on Windows with a console nobody sees."""
+def start_program(words: Sequence[str] | str, *, env: dict[str, str] | None = None) -> Child:
+    """Run a program with pipes at its three streams."""
     process = subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -98,9 +102,37 @@ def start_program(
         stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
         start_new_session=not WINDOWS,
-        creationflags=(CREATE_SUSPENDED | CREATE_NO_WINDOW * console) if WINDOWS else 0,
+        creationflags=CREATE_SUSPENDED if WINDOWS else 0,
     )
     return Child(process)
+
+
+def _use_console(code_page: int) -> None:
+    """Have a console of this code page that nobody sees, for this process and what it starts.
+
+    As in winrshost.exe, the commands share one. Another is made only for another code page:
+    making one takes two programs, as many as a command itself.
+    """
+    global _code_page
+    if sys.platform != "win32" or code_page == _code_page:
+        return
+    import ctypes
+
+    kernel = ctypes.windll.kernel32
+    with subprocess.Popen(
+        f"cmd /c chcp {code_page} & set /p line=",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        creationflags=CREATE_NO_WINDOW,
+    ) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        first.stdout.readline()
+        kernel.FreeConsole()
+        if not kernel.AttachConsole(first.pid):
+            raise ctypes.WinError()
+        _code_page = code_page
+        first.stdin.close()
 
 
 def start_powershell(script: str, *, drive: str = "") -> Child:
