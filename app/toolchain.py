@@ -201,8 +201,9 @@ def _usual_folders() -> Iterator[Path]:
         yield Path("C:/Go")
         if value := os.environ.get("LOCALAPPDATA"):
             yield Path(value) / "Programs" / "Go"
-        for variable, usual in (("SCOOP", home / "scoop"), ("SCOOP_GLOBAL", _shared() / "scoop")):
-            yield Path(os.environ.get(variable) or usual) / "apps" / "go" / "current"
+        yield Path(os.environ.get("SCOOP", home / "scoop")) / "apps" / "go" / "current"
+        shared = os.environ.get("PROGRAMDATA", "C:/ProgramData")
+        yield Path(os.environ.get("SCOOP_GLOBAL", f"{shared}/scoop")) / "apps" / "go" / "current"
     else:
         for name in (
             "/usr/local/go",
@@ -252,16 +253,10 @@ if sys.platform == "win32":
             winreg.ExpandEnvironmentStrings(value) if kind == winreg.REG_EXPAND_SZ else str(value)
         )
 
-    def _shared() -> Path:
-        return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"))
-
 else:
 
     def _registered() -> Iterator[tuple[Path, str]]:
         yield from ()
-
-    def _shared() -> Path:
-        return Path("/")
 
 
 def _executable(name: str) -> str:
