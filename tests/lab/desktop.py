@@ -51,13 +51,13 @@ def run_suites(lab: Lab, root: Path, arguments: list[str], desktops: list[Deskto
     other's. ``arguments`` take the suites' place.
     """
     image = make_image(lab)
-    suites = {suite: [f"--posix-only={count}", suite] for suite, count in SUITES.items()}
+    parts = {suite: [f"--posix-only={count}", suite] for suite, count in SUITES.items()}
+    if arguments:
+        parts = {"": arguments}
     jobs = [
         (replace(desktop, name=f"{desktop.name}-{number}"), name, words)
         for desktop in desktops
-        for number, (name, words) in enumerate(
-            (suites if not arguments else {"": arguments}).items()
-        )
+        for number, (name, words) in enumerate(parts.items())
     ]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         codes = list(pool.map(lambda job: run_job(lab, root, image, *job), jobs))
