@@ -20,8 +20,6 @@ from app.transport import CancelToken, OnLine, ignore_line
 # Older ones know neither GOTOOLCHAIN nor the go line of go.mod as a requirement.
 MINIMUM = (1, 21)
 PROBE_SECONDS = 30.0
-# Windows starts no program in a folder with a longer path, whatever else is allowed to be longer.
-LONGEST_FOLDER = 258
 DOWNLOAD_PAGE = "https://go.dev/dl/"
 
 
@@ -60,14 +58,6 @@ class Toolchain:
 
         Raises ToolchainError if it cannot be started, or Cancelled.
         """
-        if os.name == "nt" and len(str(cwd)) > LONGEST_FOLDER:
-            raise ToolchainError(
-                _("The path of the project's folder is too long for Windows"),
-                _("It has {length} characters, and {most} is the most: {path}").format(
-                    length=len(str(cwd)), most=LONGEST_FOLDER, path=cwd
-                ),
-                _("Move the project to a folder with a shorter path."),
-            )
         try:
             return run_process(
                 [self.go, *words],

@@ -202,12 +202,22 @@ if sys.platform == "win32":
     def _connected(path: str) -> _Pipe:
         return _Pipe(path)
 
+    def _usual_agent() -> AgentSSH:
+        # paramiko's own look for OpenSSH's pipe lists all pipes, which not every Windows can
+        from paramiko import win_openssh, win_pageant
+
+        pageant = win_pageant.can_talk_to_agent()
+        return paramiko.Agent() if pageant else _AgentAt(win_openssh.PIPE_NAME)
+
 else:
 
     def _connected(path: str) -> socket.socket:
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.connect(path)
         return stream
+
+    def _usual_agent() -> AgentSSH:
+        return paramiko.Agent()
 
 
 def _agent_keys(place: str) -> dict[bytes, paramiko.PKey]:
@@ -216,7 +226,7 @@ def _agent_keys(place: str) -> dict[bytes, paramiko.PKey]:
         return {}
     try:
         usual = place in ("", "SSH_AUTH_SOCK")
-        agent = paramiko.Agent() if usual else _AgentAt(str(Path(place).expanduser()))
+        agent = _usual_agent() if usual else _AgentAt(str(Path(place).expanduser()))
         return {key.asbytes(): key for key in agent.get_keys()}
     except (paramiko.SSHException, OSError) as problem:
         _log.info("agent not used: %s", problem)
