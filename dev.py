@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         help="instead the unit and window suites under Windows Python, on Wine (starts the lab);"
         " with --package those of the package and installer for Windows (makes them)",
     )
+    test_command.add_argument(
+        "--desktop", choices=("western", "chinese"), help="with --windows: only on this one"
+    )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
     lab_command = add("lab", lab, "Start or remove real servers on this machine (Linux, root).")
@@ -140,7 +143,9 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     install("dev")
     install_go()
     if arguments.windows:
-        return test_windows_package(rest) if arguments.package else test_windows(rest)
+        if arguments.package:
+            return test_windows_package(rest)
+        return test_windows(arguments.desktop, rest)
     install_qt_libraries()
     if sys.platform == "linux":
         programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if arguments.package else {})
@@ -161,16 +166,19 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     return run(PYTHON, "-m", "pytest", "-q", *options)
 
 
-def test_windows(rest: list[str]) -> int:
-    """Run the suites that need no server under Windows Python; ``rest`` takes pytest's place."""
+def test_windows(name: str | None, rest: list[str]) -> int:
+    """Run the suites that need no server under Windows Python, on every desktop or the named one.
+
+    ``rest`` takes the suites' place.
+    """
     missing = [name for tool, name in WINDOWS_TEST_PROGRAMS.items() if not shutil.which(tool)]
     missing += [name for path, name in FONTS.items() if not Path(path).exists()]
     install_packages(missing, "The tests under Windows need")
     lab = _lab()
-    lab.up()
-    from tests.lab import desktop
+    lab.start_engine()
+    from tests.lab.desktop import DESKTOPS, run_suites
 
-    return desktop.run_suites(lab, ROOT, rest)
+    return run_suites(lab, ROOT, rest, [DESKTOPS[name]] if name else list(DESKTOPS.values()))
 
 
 def test_windows_package(rest: list[str]) -> int:

@@ -21,6 +21,7 @@ from app.errors import BuildError, Diagnostic, ProfileError, ToolchainError
 from app.events import Stream
 from app.i18n import _
 from app.include import included_files
+from app.patience import is_held, patiently
 from app.project import GoProject, MainPackage, go_problem, package_pattern, source_digest
 from app.request import BuildOptions
 from app.toolchain import Toolchain
@@ -74,9 +75,10 @@ def build(
         with _temporary_folder(".part-", out.absolute()) as folder:
             part = folder / binary
             _compile(job, part, ldflags)
-            header, information = _verify(job, part)
-            sha256, size = _measure(part)
-            path = _put_in_place(part, out.absolute() / binary)
+            with _unwritten():
+                header, information = _verify(job, part)
+                sha256, size = patiently(lambda: _measure(part))
+                path = patiently(lambda: part.replace(out.absolute() / binary))
     revision = project.revision
     return Artifact(
         path=path,
@@ -346,7 +348,7 @@ class _Information:
 
 def _verify(job: _Job, part: Path) -> tuple[BinaryHeader, _Information]:
     """Read the result itself: what was asked for and what came out must be the same."""
-    if not part.is_file() or (header := read_header(part)) is None:
+    if not part.is_file() or (header := patiently(lambda: read_header(part))) is None:
         raise _not_wanted(job, _("no program at all"))
     information = _information(job, part)
     settings = information.settings
@@ -408,29 +410,27 @@ def _measure(path: Path) -> tuple[str, int]:
 @contextlib.contextmanager
 def _temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """Give a new folder that is gone afterwards, whatever happened."""
-    try:
+    with _unwritten():
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise _not_written(error) from error
     with folder as name:
         yield Path(name)
 
 
-def _put_in_place(part: Path, path: Path) -> Path:
+@contextlib.contextmanager
+def _unwritten() -> Iterator[None]:
+    """Say what to do where the result can't be written."""
     try:
-        return part.replace(path)
+        yield
     except OSError as error:
-        raise _not_written(error) from error
-
-
-def _not_written(error: OSError) -> BuildError:
-    return BuildError(
-        _("The result cannot be written"),
-        str(error),
-        _("End the program if it runs from there, make room, or choose another folder."),
-    )
+        hint = _("End the program if it runs from there, make room, or choose another folder.")
+        if is_held(error):
+            hint = _(
+                "Another program has the file open: end it if it runs from there; a virus scanner "
+                "can be told to leave the folder of the result alone. Then build again."
+            )
+        raise BuildError(_("The result cannot be written"), str(error), hint) from error
 
 
 def _version(project: GoProject, job: _Job) -> str:

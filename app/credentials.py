@@ -25,6 +25,8 @@ Prompts = tuple[tuple[str, bool], ...]
 Answer = Callable[[str, Prompts], tuple[Secret, ...]]
 What = Literal["password", "passphrase", "sudo"]
 _Value = TypeVar("_Value")
+# What Windows' Credential Manager keeps of one secret; keyring writes UTF-16.
+WINDOWS_BYTES = 2560
 # The type of key under which a certificate, as a whole, stands in a known-hosts file.
 CERTIFICATE = "certificate"
 
@@ -165,12 +167,15 @@ class KnownHosts:
 
 
 def _users_files() -> tuple[Path, ...]:
-    return (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
+    # OpenSSH's folder for the whole computer
+    shared = Path(os.environ.get("PROGRAMDATA", "C:/ProgramData") if os.name == "nt" else "/etc")
+    return (Path.home() / ".ssh" / "known_hosts", shared / "ssh" / "ssh_known_hosts")
 
 
 def _read(path: Path) -> Iterator[KnownKey]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        # Windows' editors begin a file with a mark
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return
     for number, line in enumerate(text.splitlines(), 1):
@@ -320,6 +325,16 @@ class PasswordStore:
     def _write(self, entry: str, account: str, secret: Secret) -> None:
         import keyring
 
+        size = len(secret.reveal().encode("utf-16-le"))
+        if os.name == "nt" and size > WINDOWS_BYTES:
+            raise SlipwayError(
+                _("This secret is too long to be remembered."),
+                _(
+                    "Windows' Credential Manager keeps {most} characters of one secret, and it has "
+                    "{length}."
+                ).format(most=WINDOWS_BYTES // 2, length=size // 2),
+                _("Slipway asks for it each time; scripts give it in an environment variable."),
+            )
         _ask(lambda: keyring.set_password(entry, account, secret.reveal()))
 
     def _forget(self, entry: str, account: str) -> None:

@@ -236,11 +236,11 @@ if sys.platform == "win32":
     _ntdll.NtResumeProcess.argtypes = (wintypes.HANDLE,)
 
     class ProcessTree(_Tree):
-        """A program and whatever it starts, held together by a job object."""
+        """A program, or a shell's command, and whatever it starts: together in a job object."""
 
         def __init__(
             self,
-            argv: Sequence[str | Path],
+            argv: Sequence[str | Path] | str,
             *,
             cwd: Path | None = None,
             env: Mapping[str, str] | None = None,
@@ -248,7 +248,8 @@ if sys.platform == "win32":
         ) -> None:
             # Suspended until it is in the job: else its first children could be outside of it.
             self.process = subprocess.Popen(
-                [str(word) for word in argv],
+                argv if isinstance(argv, str) else [str(word) for word in argv],
+                shell=isinstance(argv, str),
                 cwd=cwd,
                 env=None if env is None else dict(env),
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -279,18 +280,19 @@ if sys.platform == "win32":
 else:
 
     class ProcessTree(_Tree):
-        """A program and whatever it starts, held together by a session of its own."""
+        """A program, or a shell's command, and whatever it starts: in a session of its own."""
 
         def __init__(
             self,
-            argv: Sequence[str | Path],
+            argv: Sequence[str | Path] | str,
             *,
             cwd: Path | None = None,
             env: Mapping[str, str] | None = None,
             stdin: bool = False,
         ) -> None:
             self.process = subprocess.Popen(
-                [str(word) for word in argv],
+                argv if isinstance(argv, str) else [str(word) for word in argv],
+                shell=isinstance(argv, str),
                 cwd=cwd,
                 env=None if env is None else dict(env),
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,

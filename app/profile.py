@@ -23,6 +23,7 @@ from tomlkit.items import AoT
 
 from app.errors import ProfileError
 from app.i18n import _
+from app.patience import patiently
 from app.request import (
     BuildOptions,
     Check,
@@ -588,7 +589,7 @@ def _write(path: Path, text: str) -> None:
         part.write(text)
     try:
         Path(part.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        Path(part.name).replace(path)
+        patiently(lambda: Path(part.name).replace(path))
     except OSError:
         Path(part.name).unlink(missing_ok=True)
         raise

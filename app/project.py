@@ -31,6 +31,8 @@ ASSET_FOLDERS = (
 )  # fmt: skip
 # Folders that are never searched for modules of their own: what go itself ignores, and caches.
 SKIPPED_FOLDERS = frozenset({"vendor", "testdata", "node_modules"})
+# Windows starts no program in a folder with a longer path, whatever else may be longer.
+LONGEST_FOLDER = 258
 MODULE_DEPTH = 4
 STAMP_PACKAGES = frozenset({"version", "buildinfo"})
 # The profile is Slipway's own file and no part of the program: it makes no version "dirty".
@@ -361,6 +363,14 @@ def _json_stream(text: str) -> Iterator[dict[str, Any]]:
 def _readable_folder(path: Path) -> Path:
     """Return the folder's real path; raises ProjectError if it is none or can't be read."""
     hint = _("Choose the folder that contains go.mod.")
+    if os.name == "nt" and len(str(path)) > LONGEST_FOLDER:
+        raise ProjectError(
+            _("The path of this folder is too long for Windows"),
+            _("It has {length} characters, and {most} is the most.").format(
+                length=len(str(path)), most=LONGEST_FOLDER
+            ),
+            _("Move the project to a folder with a shorter path."),
+        )
     try:
         path = path.expanduser().resolve(strict=True)
         with os.scandir(path):

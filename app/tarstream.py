@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from app.errors import SlipwayError
 from app.i18n import _
+from app.patience import patiently
 from app.transport import CancelToken
 
 CHUNK = 1 << 18
@@ -95,7 +96,7 @@ def write_gzip(pieces: Iterable[bytes], dest: Path) -> int:
                 for piece in pieces:
                     packed.write(piece)
             size = file.tell()
-        part.replace(dest)
+        patiently(lambda: part.replace(dest))
         return size
     except OSError as error:
         raise SlipwayError(

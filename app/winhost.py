@@ -13,6 +13,7 @@ import platformdirs
 
 from app.errors import BuildError
 from app.i18n import _
+from app.patience import patiently
 from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken, CommandResult, OnLine, ignore_line
 from app.transport.tool import HostError, read_host_error
@@ -121,7 +122,7 @@ def _whole(dest: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=".part-", dir=dest.parent) as scratch:
             part = Path(scratch) / dest.name
             yield part
-            part.replace(dest)
+            patiently(lambda: part.replace(dest))
     except OSError as error:
         raise BuildError(
             _("slipway-host.exe can't be written"),

@@ -139,7 +139,7 @@ def read_secrets(
 def ssh_hosts(config: Path) -> tuple[str, ...]:
     """Return the names of servers in an ssh configuration; patterns are none."""
     try:
-        text = config.read_text(encoding="utf-8", errors="replace")
+        text = config.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return ()
     lines = (line.replace("=", " ", 1).split() for line in text.splitlines())

@@ -16,6 +16,7 @@ from pathlib import Path
 from app.errors import AuthError, CommandFailed, SlipwayError
 from app.events import Stream
 from app.i18n import _
+from app.patience import patiently
 from app.processes import ProcessResult, run_process
 from app.transport import (
     TOOL,
@@ -133,7 +134,7 @@ class LocalTransport:
             part.chmod(mode)
             if path.is_dir():
                 raise IsADirectoryError(None, _("It is a folder."), dest)
-            part.replace(path)
+            patiently(lambda: part.replace(path))
         except OSError as problem:
             raise SlipwayError(
                 _("{dest} can't be written.").format(dest=dest),

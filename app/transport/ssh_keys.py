@@ -6,8 +6,10 @@ import base64
 import contextlib
 import io
 import logging
+import os
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,15 +175,49 @@ def _usable(loaded: PrivateKeyTypes) -> paramiko.PKey:
 
 
 class _AgentAt(AgentSSH):
-    """The agent behind a socket that the configuration names, like a password program's."""
+    """The agent at a place that the configuration names, like a password program's."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        if not hasattr(socket, "AF_UNIX"):
-            raise OSError(None, "no such sockets on this system")
+        self._connect(_connected(path))  # type: ignore[attr-defined]
+
+
+if sys.platform == "win32":
+
+    class _Pipe:
+        """A named pipe, with the three methods of a socket that paramiko calls."""
+
+        def __init__(self, path: str) -> None:
+            self._pipe = os.open(path, os.O_RDWR | os.O_BINARY)
+
+        def send(self, data: bytes) -> int:
+            return os.write(self._pipe, data)
+
+        def recv(self, size: int) -> bytes:
+            return os.read(self._pipe, size)
+
+        def close(self) -> None:
+            os.close(self._pipe)
+
+    def _connected(path: str) -> _Pipe:
+        return _Pipe(path)
+
+    def _usual_agent() -> AgentSSH:
+        # paramiko's own look for OpenSSH's pipe lists all pipes, which not every Windows can
+        from paramiko import win_openssh, win_pageant
+
+        pageant = win_pageant.can_talk_to_agent()
+        return paramiko.Agent() if pageant else _AgentAt(win_openssh.PIPE_NAME)
+
+else:
+
+    def _connected(path: str) -> socket.socket:
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.connect(path)
-        self._connect(stream)  # type: ignore[attr-defined]
+        return stream
+
+    def _usual_agent() -> AgentSSH:
+        return paramiko.Agent()
 
 
 def _agent_keys(place: str) -> dict[bytes, paramiko.PKey]:
@@ -190,7 +226,7 @@ def _agent_keys(place: str) -> dict[bytes, paramiko.PKey]:
         return {}
     try:
         usual = place in ("", "SSH_AUTH_SOCK")
-        agent = paramiko.Agent() if usual else _AgentAt(str(Path(place).expanduser()))
+        agent = _usual_agent() if usual else _AgentAt(str(Path(place).expanduser()))
         return {key.asbytes(): key for key in agent.get_keys()}
     except (paramiko.SSHException, OSError) as problem:
         _log.info("agent not used: %s", problem)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import IO
 
 import paramiko
+
+from app.processes import ProcessTree
 
 PIECE_BYTES = 32 * 1024
 
@@ -48,20 +47,13 @@ class Proxy:
 
     def __init__(self, command: str) -> None:
         # The user's own configuration, meant for a shell, as ssh runs it.
-        self._process = subprocess.Popen(  # noqa: S602
-            command if sys.platform == "win32" else f"exec {command}",
-            shell=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=sys.platform != "win32",
-        )
+        self._tree = ProcessTree(command, stdin=True)
+        process = self._tree.process
         self._said: collections.deque[bytes] = collections.deque(maxlen=20)
         self.socket, self._inner = socket.socketpair()
-        _start(lambda: self._outward(_pipe(self._process.stdin)))
-        _start(lambda: self._inward(_pipe(self._process.stdout)))
-        self._listener = _start(lambda: self._said.extend(_pipe(self._process.stderr)))
+        _start(lambda: self._outward(_pipe(process.stdin)))
+        _start(lambda: self._inward(_pipe(process.stdout)))
+        self._listener = _start(lambda: self._said.extend(_pipe(process.stderr)))
 
     def complaint(self) -> str:
         """Return the last lines that the program wrote to stderr."""
@@ -73,12 +65,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-        with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                self._process.terminate()
-            else:
-                os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait()
+        self._tree.kill()
+        self._tree.close()
 
     def _outward(self, pipe: IO[bytes]) -> None:
         with contextlib.suppress(OSError), pipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -38,14 +38,18 @@ def unmount_below(folder: Path) -> None:
         subprocess.run(["umount", "-l", point], capture_output=True, check=False)
 
 
-def run(*command: str) -> str:
-    """Run a command; returns what it said, or raises RuntimeError with its last lines."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a command; returns what it said, or raises RuntimeError with its last lines.
+
+    ``environment`` is added to ours.
+    """
+    whole = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    whole |= environment or {}
     # A machine's Python is made to start quickly, whatever is set here.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    whole.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         command,
-        env=environment,
+        env=whole,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

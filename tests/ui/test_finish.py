@@ -276,7 +276,8 @@ def test_a_project_is_dropped_on_the_window(
     assert wizard.index == 0
     assert wizard.draft.request.project.path == folder
     profile = tmp_path / "slipway.toml"
-    profile.write_text(f'name = "dropped"\n[project]\npath = "{folder.as_posix()}"\n')
+    text = f'name = "dropped"\n[project]\npath = "{folder.as_posix()}"\n'
+    profile.write_text(text, encoding="utf-8")
     assert drop(wizard, QUrl.fromLocalFile(str(profile)))
     qtbot.waitUntil(lambda: wizard.draft.request.name == "dropped", timeout=PATIENCE)
 

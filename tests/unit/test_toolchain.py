@@ -25,6 +25,7 @@ def bare_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.delenv("GOROOT", raising=False)
     monkeypatch.setattr(module, "_usual_folders", lambda: iter(()))
+    monkeypatch.setattr(module, "_registered", lambda: iter(()))
     real = sysconfig.get_path
     monkeypatch.setattr(
         sysconfig,

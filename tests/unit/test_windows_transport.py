@@ -206,7 +206,16 @@ def test_why_a_server_is_not_reached(cause: OSError, hint: str) -> None:
     assert hint in unreachable("server", 5986, problem).hint
 
 
-POWERSHELL = shutil.which("powershell") or shutil.which("pwsh")
+def powershell() -> str | None:
+    """Return the PowerShell of this computer; Wine's answers nothing."""
+    name = shutil.which("powershell") or shutil.which("pwsh")
+    said = (
+        subprocess.run([name, "-Command", "7"], capture_output=True, check=False) if name else None
+    )
+    return name if said and said.stdout.strip() == b"7" else None
+
+
+POWERSHELL = powershell()
 
 
 @pytest.mark.skipif(POWERSHELL is None, reason="Windows only: there is no PowerShell here")

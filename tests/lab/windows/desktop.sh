@@ -8,6 +8,10 @@ END
 . /lab/environment
 wineserver -p
 wine cmd /c exit
+# Another drive, and a share of another computer as far as Wine tells one.
+mkdir -p /wine/dosdevices/unc/nas /srv/share /srv/drive
+ln -sfn /srv/drive /wine/dosdevices/d:
+ln -sfn /srv/share /wine/dosdevices/unc/nas/share
 temp="C:\\users\\$1\\AppData\\Local\\Temp"
 mkdir -p "/wine/drive_c/users/$1/AppData/Local/Temp"
 # What Wine does not take over from its own environment.
