@@ -6,6 +6,7 @@ import contextlib
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from app import profile, runner, service
@@ -138,7 +139,7 @@ class Session:
             raise SlipwayError(
                 _("Nobody can be asked here."),
                 _("Without a terminal, Slipway changes nothing unless you say so beforehand."),
-                _("Look at “slipway plan”, then add --yes."),
+                _("In a terminal the same command shows what it would do, and asks. Or add --yes."),
             )
         return self.console.confirm(question)
 
@@ -526,7 +527,7 @@ def _status(session: Session, request: DeployRequest) -> int:
             (_("Version"), now.version or "–"),
             (_("Release"), now.release or "–"),
             (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
-            (_("Since"), now.since or "–"),
+            (_("Since"), _local_time(now.since) if now.since else "–"),
             (_("Restarts"), str(now.restarts)),
         ]
         if records.lock:
@@ -536,6 +537,14 @@ def _status(session: Session, request: DeployRequest) -> int:
             session.console.say(_("Interrupted:"))
             session.console.say(interrupted_text(records.interrupted))
     return DONE
+
+
+def _local_time(text: str) -> str:
+    """Return a server's time, like ``2026-11-24T10:20:36.8Z``, as this computer's clock says it."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return text
 
 
 def releases(session: Session) -> int:
@@ -558,9 +567,9 @@ def _releases(session: Session, request: DeployRequest) -> int:
 def _release_line(item: Release, host: Host) -> str:
     state = host.facts.records.state
     marks = [
-        (item.id == state.current, _("serves")),
-        (item.id == state.previous, _("previous")),
-        (item.id in state.bad, _("bad")),
+        (item.id == state.current, _("serves now")),
+        (item.id == state.previous, _("served before")),
+        (item.id in state.bad, _("failed")),
         (item.id in state.pinned, _("pinned")),
         (item.dirty, _("uncommitted changes")),
     ]

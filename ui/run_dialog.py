@@ -58,13 +58,14 @@ class RunDialog(QDialog):
         row = QHBoxLayout()
         row.setSpacing(10)
         self._copy = button(_("Copy re&port"), self._copy_report, "copy")
+        self.cancel_button = button(_("&Cancel"), self.run.cancel, "stop", "danger")
         row.addWidget(self._copy)
+        row.addWidget(self.cancel_button)  # not where Close will be a moment later
         row.addStretch(1)
         self.start_button = button(action, self._start, role="primary")
         self.start_button.setVisible(not plan.empty)
-        self.cancel_button = button(_("&Cancel"), self.run.cancel, "stop", "danger")
         self.close_button = button(_("C&lose"), self.close)
-        for each in (self.cancel_button, self.close_button, self.start_button):
+        for each in (self.close_button, self.start_button):
             row.addWidget(each)
         outer.addLayout(row)
         self._refresh()

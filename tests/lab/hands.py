@@ -36,9 +36,9 @@ NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
 DONE = "Done: it runs and is healthy"
-FAILED = "It failed; what ran before still runs"
-CANCELLED = "Cancelled; what ran before still runs"
-ROLLED_BACK = "Rolled back: what was there before is there again."
+FAILED = "It failed; all is as it was before"
+CANCELLED = "Cancelled; all is as it was before"
+ROLLED_BACK = "Rolled back; all is as it was before"
 Kind = TypeVar("Kind", bound=QWidget)
 
 

@@ -49,10 +49,10 @@ def say_outcome(
         return
     heading, lead = {
         Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), more),
-        Outcome.FAILED_RESTORED: (_("It failed; what ran before still runs"), ""),
+        Outcome.FAILED_RESTORED: (_("It failed; all is as it was before"), ""),
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
-        Outcome.CANCELLED: (_("Cancelled; what ran before still runs"), ""),
-        Outcome.ROLLED_BACK: (_("Rolled back: what was there before is there again."), ""),
+        Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
+        Outcome.ROLLED_BACK: (_("Rolled back; all is as it was before"), ""),
     }[outcome]
     parts = [lead]
     if error is not None:
