@@ -38,10 +38,12 @@ def unmount_below(folder: Path) -> None:
         subprocess.run(["umount", "-l", point], capture_output=True, check=False)
 
 
-def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
+def run(
+    *command: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> str:
     """Run a command; returns what it said, or raises RuntimeError with its last lines.
 
-    ``environment`` is added to ours.
+    ``environment`` is added to ours, ``folder`` is where it runs instead of here.
     """
     whole = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     whole |= environment or {}
@@ -50,6 +52,7 @@ def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         command,
         env=whole,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

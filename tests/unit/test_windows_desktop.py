@@ -25,7 +25,7 @@ from app.build import build
 from app.credentials import WINDOWS_BYTES, KnownHosts, PasswordStore
 from app.errors import BuildError, Cancelled, ProjectError, SlipwayError, ToolchainError
 from app.processes import run_process
-from app.project import LONGEST_FOLDER, open_project
+from app.project import LONGEST_FOLDER, GoProject, open_project
 from app.request import BuildOptions, Target
 from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken, Secret
@@ -76,9 +76,9 @@ def hello_in(folder: Path) -> Path:
     return folder
 
 
-def built(go: Toolchain, folder: Path, out: Path) -> Path:
-    project = open_project(folder, go)
-    return build(project, BuildOptions(version="v1"), "", "windows/amd64", go, out).path
+def built(go: Toolchain, project: Path | GoProject, out: Path) -> Path:
+    opened = open_project(project, go) if isinstance(project, Path) else project
+    return build(opened, BuildOptions(version="v1"), "", "windows/amd64", go, out).path
 
 
 # -- the user's folders ----------------------------------------------------------------------------
@@ -386,12 +386,17 @@ def test_a_project_whose_path_is_too_long_to_start_programs_in(
 
 
 @pytest.fixture
-def other_drive() -> Iterator[Path]:
-    folder = Path("D:/slipway-test")
+def other_drive(tmp_path: Path) -> Iterator[Path]:
+    """A folder of another drive: one that is made of a folder, which Wine can't; the lab has D:."""
+    (tmp_path / "drive").mkdir()
+    made = kernel.DefineDosDeviceW(0, "X:", str(tmp_path / "drive"))
+    folder = Path("X:/" if Path("X:/").is_dir() else "D:/", "slipway-test")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     yield folder
     shutil.rmtree(folder)
+    if made:
+        kernel.DefineDosDeviceW(2, "X:", None)
 
 
 @pytest.fixture
@@ -414,19 +419,20 @@ def test_a_project_elsewhere(
     go: Toolchain, tmp_path: Path, place: str, request: pytest.FixtureRequest
 ) -> None:
     root = request.getfixturevalue(place)
-    folder = hello_in(root / "项目 one" / "hello")
-    assert run_process([built(go, folder, tmp_path / "out")]).stderr == "hello\n"
-    assert run_process([built(go, folder, root / "out")]).stderr == "hello\n"
+    project = open_project(hello_in(root / "项目 one" / "hello"), go)
+    assert run_process([built(go, project, tmp_path / "out")]).stderr == "hello\n"
+    assert run_process([built(go, project, root / "out")]).stderr == "hello\n"
 
 
 def test_a_read_only_file_in_the_results_place(
     go: Toolchain, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "SECONDS", 0.2)
-    path = built(go, hello, tmp_path / "out")
+    project = open_project(hello, go)
+    path = built(go, project, tmp_path / "out")
     path.chmod(0o444)
     with pytest.raises(BuildError, match="cannot be written") as caught:
-        built(go, hello, tmp_path / "out")
+        built(go, project, tmp_path / "out")
     assert path.name in caught.value.detail
     path.chmod(0o666)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -448,21 +454,23 @@ def held(path: Path) -> Iterator[Callable[[], object]]:
 
 
 def test_a_scanner_that_lets_go_is_waited_for(go: Toolchain, hello: Path, tmp_path: Path) -> None:
-    path = built(go, hello, tmp_path / "out")
+    project = open_project(hello, go)
+    path = built(go, project, tmp_path / "out")
     (hello / "main.go").write_text(HELLO["main.go"].replace("hello", "hello again"))
     with held(path) as let_go:
         threading.Timer(1.5, let_go).start()
         before = path.read_bytes()
-        assert built(go, hello, tmp_path / "out").read_bytes() != before
+        assert built(go, project, tmp_path / "out").read_bytes() != before
 
 
 def test_a_scanner_that_does_not_let_go_is_named(
     go: Toolchain, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "SECONDS", 0.2)
-    path = built(go, hello, tmp_path / "out")
+    project = open_project(hello, go)
+    path = built(go, project, tmp_path / "out")
     with held(path), pytest.raises(BuildError, match="cannot be written") as caught:
-        built(go, hello, tmp_path / "out")
+        built(go, project, tmp_path / "out")
     assert path.name in caught.value.detail
     assert "Another program" in caught.value.hint
 

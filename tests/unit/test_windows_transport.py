@@ -209,10 +209,10 @@ def test_why_a_server_is_not_reached(cause: OSError, hint: str) -> None:
 def powershell() -> str | None:
     """Return the PowerShell of this computer; Wine's answers nothing."""
     name = shutil.which("powershell") or shutil.which("pwsh")
-    said = (
-        subprocess.run([name, "-Command", "7"], capture_output=True, check=False) if name else None
-    )
-    return name if said and said.stdout.strip() == b"7" else None
+    if name is None:
+        return None
+    said = subprocess.run([name, "-Command", "7"], capture_output=True, check=False).stdout
+    return name if said.strip() == b"7" else None
 
 
 POWERSHELL = powershell()
