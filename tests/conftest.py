@@ -28,6 +28,8 @@ SUITES = {
     " (python3 dev.py test --lab)",
     "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
     " Windows were not run (python3 dev.py test --package --windows)",
+    "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers were"
+    " not made (python3 dev.py test --windows --trips)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
     " (python3 dev.py test --package)",
 }
@@ -57,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--windows-package",
         action="store_true",
         help="run the tests of tests/windows_package too (dev.py package --windows has made it)",
+    )
+    parser.addoption(
+        "--windows-trips",
+        action="store_true",
+        help="run the tests of tests/windows_trips too (the lab must be up, and dist/windows made)",
     )
     parser.addoption(
         "--posix-only",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,7 +31,7 @@ from ui.server_window import ServerWindow
 from ui.widgets.side_bar import SideBarItem
 from ui.wizard import Wizard
 
-PATIENCE = 30_000  # milliseconds
+PATIENCE = 120_000 if os.name == "nt" else 30_000  # milliseconds; Wine starts programs slowly
 SOON = 5_000
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
