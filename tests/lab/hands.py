@@ -139,7 +139,11 @@ class Hands(ABC):
         self.wait(lambda: isinstance(self.window, kind), kind.__name__)
         front = self.window
         assert isinstance(front, kind)
-        self.wait(lambda: front.isActiveWindow() or isinstance(front, QMenu), "the window's turn")
+        # at Windows a dialog calls itself active as soon as its parent is
+        self.wait(
+            lambda: QApplication.activeWindow() is front or isinstance(front, QMenu),
+            "the window's turn",
+        )
         return front
 
     def wait_for_words(self, words: str) -> None:

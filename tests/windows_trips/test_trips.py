@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from app import profile
 from app.build import build
 from app.image import Image, make_image
 from app.project import open_project
-from app.request import DeployRequest, ProjectOptions
+from app.request import DeployRequest
 from app.step import Package
 from app.toolchain import Toolchain, find_toolchain
 from tests.lab import desktop, windows_desktop_trips, windows_images
@@ -62,6 +62,9 @@ def computer() -> Iterator[Computer]:
         made.write(KEY, (dev.ROOT / ".lab" / "id_ed25519").read_bytes())
         made.write(rf"{LAB_FOLDER}\hosts.json", json.dumps(_hosts_from_there()).encode())
         made.write(rf"{LAB_FOLDER}\engine.json", (dev.ROOT / ".lab" / "engine.json").read_bytes())
+        # Wine lacks Windows' own fonts, and takes the first of the alphabet in their place
+        fonts = r"HKCU\Software\Wine\Fonts\Replacements"
+        made.run("reg", "add", fonts, "/f", "/v", "Tahoma", "/d", "Noto Sans CJK SC")
         programs = str(dev.WINDOWS_DIST / "slipway")
         lab.docker("cp", programs, f"{DESKTOP.name}:{desktop.unix_path(PROGRAMS)}")
         yield made
