@@ -28,8 +28,8 @@ SUITES = {
     " (python3 dev.py test --lab)",
     "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
     " Windows were not run (python3 dev.py test --package --windows)",
-    "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers were"
-    " not made (python3 dev.py test --windows --trips)",
+    "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers"
+    " were not made (python3 dev.py test --windows --trips)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
     " (python3 dev.py test --package)",
 }
