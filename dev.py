@@ -192,7 +192,9 @@ def test_windows_trips(rest: list[str]) -> int:
     _lab().up()
     if code := have_windows_package():
         return code
-    return run(PYTHON, "-m", "pytest", "-q", "--windows-trips", "tests/windows_trips", *rest)
+    workers = [] if "-n" in rest else ["-n", "2"]
+    suite = ["--windows-trips", "tests/windows_trips"]
+    return run(PYTHON, "-m", "pytest", "-q", *workers, *suite, *rest)
 
 
 def have_windows_package() -> int:

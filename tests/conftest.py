@@ -35,6 +35,7 @@ SUITES = {
 }
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
+TRIPS = "tests/windows_trips/"
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = (
     "Windows only",
@@ -179,13 +180,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 class OneAtTheEngine(LoadScopeScheduling):
-    """Keeps the tests that share the lab's one engine on one worker; all others run anywhere.
+    """Keeps the tests that share the lab's one engine, or a Windows desktop, on one worker.
+
+    All others run anywhere.
 
     Hosts are not shared: every worker has its own. pytest-xdist's own way to say so, ``loadgroup``,
     does nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(TRIPS):
+            return nodeid.partition("::")[0]
         return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
 
 

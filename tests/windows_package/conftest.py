@@ -71,6 +71,7 @@ class Computer:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
             timeout=timeout,
             check=False,
         )
