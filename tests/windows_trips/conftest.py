@@ -73,7 +73,7 @@ class Traveller(Computer):
             command: str, *words: str, code: int = 0
         ) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
             line = ("cmd", "/c", "slipway", command, PROFILE, "--json", *words)
-            done = self.run(*line, WINEPATH=PROGRAMS, **variables)
+            done = self.run(*line, timeout=400, WINEPATH=PROGRAMS, **variables)
             assert done.returncode == code, done.stdout + done.stderr
             assert not any(secret in done.stdout + done.stderr for secret in variables.values())
             return done, [json.loads(each) for each in done.stdout.splitlines()]
