@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     test_command.add_argument(
         "--desktop", choices=("western", "chinese"), help="with --windows: only on this one"
     )
+    test_command.add_argument(
+        "--trips",
+        action="store_true",
+        help="with --windows: instead whole trips from a Windows desktop to the lab's servers",
+    )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
     lab_command = add("lab", lab, "Start or remove real servers on this machine (Linux, root).")
@@ -142,9 +147,11 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     with_lab = arguments.lab or os.environ.get("SLIPWAY_LAB") == "1"
     install("dev")
     install_go()
+    if arguments.windows and arguments.trips:
+        return test_windows_trips(rest)
+    if arguments.windows and arguments.package:
+        return test_windows_package(rest)
     if arguments.windows:
-        if arguments.package:
-            return test_windows_package(rest)
         return test_windows(arguments.desktop, rest)
     install_qt_libraries()
     if sys.platform == "linux":
@@ -183,12 +190,27 @@ def test_windows(name: str | None, rest: list[str]) -> int:
 
 def test_windows_package(rest: list[str]) -> int:
     """Try out the package and the installer for Windows, in the lab's Windows."""
+    if code := have_windows_package():
+        return code
+    return run(PYTHON, "-m", "pytest", "-q", "--windows-package", "tests/windows_package", *rest)
+
+
+def test_windows_trips(rest: list[str]) -> int:
+    """Deploy from the lab's Windows to the lab's servers, in the window and from cmd."""
+    _lab().up()
+    if code := have_windows_package():
+        return code
+    workers = [] if "-n" in rest else ["-n", "2"]
+    suite = ["--windows-trips", "tests/windows_trips"]
+    return run(PYTHON, "-m", "pytest", "-q", *workers, *suite, *rest)
+
+
+def have_windows_package() -> int:
+    """Make the package for Windows unless dist/windows holds it; returns 0 if it is there."""
     missing = [name for tool, name in WINDOWS_PACKAGE_PROGRAMS.items() if not shutil.which(tool)]
     missing += [name for path, name in FONTS.items() if not Path(path).exists()]
     install_packages(missing, "The package for Windows needs")
-    if not is_packaged(WINDOWS_DIST) and package_for_windows():
-        return 1
-    return run(PYTHON, "-m", "pytest", "-q", "--windows-package", "tests/windows_package", *rest)
+    return 0 if is_packaged(WINDOWS_DIST) else package_for_windows()
 
 
 def lint(arguments: argparse.Namespace, rest: list[str]) -> int:

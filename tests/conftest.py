@@ -28,11 +28,14 @@ SUITES = {
     " (python3 dev.py test --lab)",
     "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
     " Windows were not run (python3 dev.py test --package --windows)",
+    "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers"
+    " were not made (python3 dev.py test --windows --trips)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
     " (python3 dev.py test --package)",
 }
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
+TRIPS = "tests/windows_trips/"
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = (
     "Windows only",
@@ -57,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--windows-package",
         action="store_true",
         help="run the tests of tests/windows_package too (dev.py package --windows has made it)",
+    )
+    parser.addoption(
+        "--windows-trips",
+        action="store_true",
+        help="run the tests of tests/windows_trips too (the lab must be up, and dist/windows made)",
     )
     parser.addoption(
         "--posix-only",
@@ -172,13 +180,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 class OneAtTheEngine(LoadScopeScheduling):
-    """Keeps the tests that share the lab's one engine on one worker; all others run anywhere.
+    """Keeps the tests that share the lab's one engine, or a Windows desktop, on one worker.
+
+    All others run anywhere.
 
     Hosts are not shared: every worker has its own. pytest-xdist's own way to say so, ``loadgroup``,
     does nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(TRIPS):
+            return nodeid.partition("::")[0]
         return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
 
 

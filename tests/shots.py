@@ -252,7 +252,7 @@ class Photographer:
         for suffix, scheme in self.schemes.items():
             self.theme.force(scheme)
             self.wait(0.1)
-            picture = _with_few_colours(window.grab().toImage())
+            picture = with_few_colours(window.grab().toImage())
             file = f"{name}{suffix}{SUFFIXES[language()]}.png"
             picture.save(str(self.folder / file), quality=1)
         self.theme.force(self.schemes[""])
@@ -279,7 +279,7 @@ class Photographer:
         loop.exec()
 
 
-def _with_few_colours(picture: QImage) -> QImage:
+def with_few_colours(picture: QImage) -> QImage:
     """Keep the 256 colours that it has most of: a quarter of the size, and nobody sees it."""
     from PySide6.QtCore import Qt
     from PySide6.QtGui import QImage

@@ -138,7 +138,10 @@ def watch_container(
     def alive() -> Liveness:
         result = ctx.attempt(look).check(_("The container can't be seen any more."))
         running, identity, code = result.stdout.strip().split("|")
-        return Liveness(running == "true", identity, _("Exit code {code}.").format(code=code))
+        # of a program that runs again there is no exit code: 0 would be misleading
+        again = running == "true" and code == "0"
+        detail = "" if again else _("Exit code {code}.").format(code=code)
+        return Liveness(running == "true", identity, detail)
 
     try:
         wait_healthy(ctx, health, at, alive, stable=stable)

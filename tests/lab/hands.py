@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,7 +31,7 @@ from ui.server_window import ServerWindow
 from ui.widgets.side_bar import SideBarItem
 from ui.wizard import Wizard
 
-PATIENCE = 30_000  # milliseconds
+PATIENCE = 120_000 if os.name == "nt" else 30_000  # milliseconds; Wine starts programs slowly
 SOON = 5_000
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -138,7 +139,11 @@ class Hands(ABC):
         self.wait(lambda: isinstance(self.window, kind), kind.__name__)
         front = self.window
         assert isinstance(front, kind)
-        self.wait(lambda: front.isActiveWindow() or isinstance(front, QMenu), "the window's turn")
+        # at Windows a dialog calls itself active as soon as its parent is
+        self.wait(
+            lambda: QApplication.activeWindow() is front or isinstance(front, QMenu),
+            "the window's turn",
+        )
         return front
 
     def wait_for_words(self, words: str) -> None:

@@ -50,13 +50,14 @@ class Computer:
 
     lab: Lab
     screen: Screen
+    name: str
 
     def command(self, *words: str, **changes: str) -> list[str]:
         """Return the command that runs a Windows program there, as the user."""
         names = {"DISPLAY": self.screen.display} | changes
         return [
             *("docker", "-H", f"unix://{self.lab.socket}", "exec", "-i"),
-            *(DESKTOP.name, "sh", "-c", '. /lab/environment; exec env "$@"', "sh"),
+            *(self.name, "sh", "-c", '. /lab/environment; exec env "$@"', "sh"),
             *(*(f"{name}={text}" for name, text in names.items()), "wine", *words),
         ]
 
@@ -70,6 +71,7 @@ class Computer:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
             timeout=timeout,
             check=False,
         )
@@ -93,7 +95,7 @@ class Computer:
 
     def sh(self, script: str, *words: str, data: bytes | None = None) -> str:
         return self.lab.docker(
-            "exec", "-i", DESKTOP.name, "sh", "-ec", script, "sh", *words, data=data
+            "exec", "-i", self.name, "sh", "-ec", script, "sh", *words, data=data
         )
 
     def exists(self, path: str) -> bool:
@@ -156,7 +158,7 @@ def computer() -> Iterator[Computer]:
     lab = Lab(dev.ROOT / ".lab")
     lab.start_engine()
     with Screen() as screen, started(lab, DESKTOP, make_image(lab)):
-        made = Computer(lab, screen)
+        made = Computer(lab, screen, DESKTOP.name)
         made.remove(r"C:\py")
         yield made
 
