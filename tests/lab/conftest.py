@@ -117,9 +117,9 @@ def wizard(qtbot: QtBot) -> Iterator[Wizard]:
     made = program.make_wizard()
     qtbot.addWidget(made)
     made.show()
-    with qtbot.waitActive(made):
+    with qtbot.waitActive(made, timeout=30_000):
         made.activateWindow()
-    qtbot.waitUntil(lambda: len(made._pages) == 6)
+    qtbot.waitUntil(lambda: len(made._pages) == 6, timeout=30_000)
     yield made
     if made.deploying and made.deploy.run is not None:
         made.deploy.run.cancel()
