@@ -50,7 +50,8 @@ def sample(name: str, go: Toolchain) -> GoProject:
 
 def run(path: Path) -> str:
     """Return what a program prints; println writes to stderr."""
-    return subprocess.run([path], capture_output=True, text=True, check=True).stderr.strip()
+    done = subprocess.run([path], capture_output=True, encoding="utf-8", check=True)
+    return done.stderr.strip()
 
 
 def listing(folder: Path) -> list[str]:

@@ -224,11 +224,8 @@ def test_doctor(run: Run) -> None:
     assert all(shape["hint"] for shape in findings.values() if not shape["there"])
 
 
-def test_doctor_without_go(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Path
-) -> None:
-    (home / ".local" / "share").rmdir()
-    (home / ".local" / "share").write_text("in the way")
+def test_doctor_without_a_folder_for_its_data(run: Run) -> None:
+    History().path.parent.write_text("in the way")
     answer = run("doctor")
     assert answer.code == 1
     assert "✗ Data" in answer.out
@@ -399,11 +396,8 @@ def test_several_targets_stop_at_the_first_that_fails(run: Run, service: Service
     assert [shape["target"] for shape in shapes] == ["127.0.0.1"]
 
 
-def test_a_history_that_cannot_be_written_disturbs_nothing(
-    run: Run, service: Service, home: Path
-) -> None:
-    data = home / ".local" / "share" / "slipway"
-    (data / "history.db").mkdir(parents=True)
+def test_a_history_that_cannot_be_written_disturbs_nothing(run: Run, service: Service) -> None:
+    History().path.mkdir(parents=True)
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 0, answer.err
     assert "Warning" in answer.err
