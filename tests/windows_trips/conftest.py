@@ -50,7 +50,8 @@ class Traveller(Computer):
         file = Path(windows_desktop_trips.__file__).relative_to(dev.ROOT).as_posix()
         arguments = ["--lab", f"{file}::{test}"]
         try:
-            assert desktop.run_pytest(self.lab, self.kind, self.screen.display, arguments) == 0
+            done = desktop.run_pytest(self.lab, self.kind, self.screen.display, arguments)
+            assert done.returncode == 0, done.stdout
         finally:
             PICTURES.mkdir(parents=True, exist_ok=True)
             there = desktop.unix_path(str(windows_desktop_trips.PICTURES))
