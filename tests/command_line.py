@@ -26,7 +26,8 @@ def begin(*words: str | Path, waits_for: str) -> subprocess.Popen[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
         start_new_session=True,
     )
     assert process.stdout

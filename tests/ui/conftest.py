@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.credentials import KnownHosts
 from ui.draft import Draft
 from ui.settings import Settings
 from ui.task import Task
+from ui.theme import RESOURCES
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 
@@ -26,6 +29,12 @@ def _collect_here() -> Iterator[None]:
     yield
     gc.collect()
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _icon(qapp: QApplication) -> None:
+    """Give the program its icon, which Windows' tray shows."""
+    qapp.setWindowIcon(QIcon(str(RESOURCES / "icons" / "slipway.svg")))
 
 
 @pytest.fixture

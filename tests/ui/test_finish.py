@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -35,7 +35,7 @@ from ui.notification import Notifier
 from ui.pages.deploy import DeployPage
 from ui.settings import Settings
 from ui.task import Task
-from ui.theme import RESOURCES, theme
+from ui.theme import theme
 from ui.widgets.basics import Disclosure
 from ui.widgets.form import Field
 from ui.widgets.outcome import outcome_text
@@ -318,11 +318,7 @@ def test_nothing_moves_while_lines_flow(qtbot: QtBot, wizard: Wizard) -> None:
 # Telling
 
 
-def test_who_looks_elsewhere_is_told(
-    qtbot: QtBot, wizard: Wizard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    icon = QIcon(str(RESOURCES / "icons" / "slipway.svg"))
-    monkeypatch.setattr(QApplication, "windowIcon", lambda: icon)  # as the program has one
+def test_who_looks_elsewhere_is_told(qtbot: QtBot, wizard: Wizard) -> None:
     notifier = Notifier(wizard)
     assert notifier.tell("Deploy hello", "succeeded") == "seen"
     other = QLabel("another window")

@@ -411,7 +411,8 @@ def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
     transport = LocalTransport()
     transport.open()
     owner = {"run": "r1", "who": "ann@desk", "when": "today", "why": "a test"}
-    take_lock(transport, Store(service.place.as_posix(), False, "r1"), owner)
+    store = Store(service.place.as_posix(), False, "r1", windows=os.name == "nt")
+    take_lock(transport, store, owner)
     for words in (["deploy", "--yes"], ["rollback", "--yes"], ["unlock", "--yes"]):
         answer = run(words[0], service.file, *words[1:])
         assert answer.code == 2
