@@ -17,6 +17,7 @@ from app.events import Event, Outcome, RunEnded
 from app.history import History, Record
 from app.host import HostFacts, probe
 from app.i18n import _, ngettext, sentences
+from app.layout import package_version
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.project import GoProject, open_project
@@ -253,7 +254,7 @@ def run_plan(
 ) -> int:
     """Run a plan with live output; Ctrl-C cancels it and waits until all is put back."""
     titles = [row.title for row in made.rows]
-    emit = Recorder(session, host.request, made.title, titles, made.release)
+    emit = Recorder(session, host.request, made.title, titles, made.release, _version(made, host))
     work = Runner(
         made,
         host.transport,
@@ -265,6 +266,14 @@ def run_plan(
     with session.interrupts.gentle(_("Cancelling: what was there before is put back …")) as cancel:
         outcome = work.run(cancel)
     return emit.tell(outcome)
+
+
+def _version(made: Plan, host: Host) -> str:
+    """Return the version that a plan puts into service, "" if it is not known."""
+    if made.package is not None:
+        return package_version(made.package)
+    there = {item.id: item.version for item in host.facts.records.releases}
+    return there.get(made.release, "")
 
 
 class Recorder:
@@ -280,6 +289,7 @@ class Recorder:
         title: str,
         rows: list[str],
         release: str,
+        version: str = "",
     ) -> None:
         self._console = session.console
         self._view: View = view(self._console, rows)
@@ -287,7 +297,9 @@ class Recorder:
         self._log = ""
         if session.history is not None:
             with self._undisturbed():
-                self._record = session.history.begin(request, title, rows, release=release)
+                self._record = session.history.begin(
+                    request, title, rows, release=release, version=version
+                )
                 self._log = str(self._record.run.log)
 
     def __call__(self, event: Event) -> None:

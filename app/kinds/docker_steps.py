@@ -72,7 +72,7 @@ class Rehearse(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Rehearse: start the new version beside the old one")
+        return _("Rehearse: start the release beside what runs now")
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -178,7 +178,7 @@ class Switch(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Switch: stop the old version, start the new one")
+        return _("Switch: stop what runs now, start the release")
 
     @property
     def commands(self) -> tuple[Command, ...]:

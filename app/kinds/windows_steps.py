@@ -220,7 +220,7 @@ class SwitchService(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Switch: stop the old version, start the new one")
+        return _("Switch: stop what runs now, start the release")
 
     @property
     def commands(self) -> tuple[Command, ...]:

@@ -329,6 +329,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     assert len(titles) == 4
     assert titles[-1].startswith("Deploy good v1")
     assert {made.outcome for made in History().runs()} == {Outcome.SUCCEEDED}
+    assert [made.version for made in History().runs()] == ["v2", "v1", "v2", "v1"]
 
 
 def test_a_failed_deployment_ends_with_1_and_the_old_version_serves(

@@ -305,8 +305,8 @@ def _demo_words() -> str:
         (
             _("harbour is a small service. It runs on this computer only, and all pages are filled "
               "in: go on with Next to the last one, and Deploy."),
-            _("Then write “broken” into Build tags, and v2 as the version, and deploy again: the "
-              "broken version is taken back by itself."),
+            _("Then, on the Build page, write v2 as the version and, under More build options, "
+              "“broken” into Build tags, and deploy again: it is taken back by itself."),
             _("It goes on running until you stop it: Show server, then Stop."),
         )
     )  # fmt: skip

@@ -144,6 +144,8 @@ class ServerPage(Page):
         if error is not None:
             self._show_error(error)
         elif (unkept := self.draft.unkept) is not None:
+            self._answer.hide()
+            self._show_key.hide()
             heading = _("Connected, but the password was not remembered")
             self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
 
