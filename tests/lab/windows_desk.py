@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from app.credentials import Credentials, KnownHosts
 from app.errors import UntrustedHost
 from app.host import HostFacts, connect
+from app.prepare import prepare
 from app.request import (
     BuildOptions,
     DeployOptions,
@@ -55,8 +57,9 @@ def windows_request(host: WindowsHost, name: str, port: int, folder: Path) -> De
     )
 
 
-# What was built for this process' desks: each sample in each version once.
+# What was built for this process' desks: each sample in each version once, in a folder of its own.
 BUILT: dict[str, Package] = {}
+BUILDS = tempfile.TemporaryDirectory(prefix="slipway-lab-builds-")
 
 
 @dataclass(slots=True)
@@ -88,9 +91,10 @@ class WindowsDesk(Desk):
         return self.held.another()
 
     def package(self, facts: HostFacts) -> Package:
-        known = repr((self.request.project.path.name, self.request.build, facts.platform))
+        known = repr((self.request.project.path, self.request.build, facts.platform))
         if known not in BUILT:
-            BUILT[known] = Desk.package(self, facts)
+            folder = Path(BUILDS.name) / str(len(BUILT))
+            BUILT[known] = prepare(self.request, facts.platform, folder)
         return BUILT[known]
 
     @property
