@@ -13,7 +13,6 @@ from app.errors import Problem
 from app.events import Outcome
 from app.i18n import _
 from app.request import DeployRequest
-from ui.dialogs import ask
 from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
@@ -57,7 +56,7 @@ class DeployPage(Page):
         self._time = label(role="muted", wrap=False)
         row.addWidget(self._time)
         row.addStretch(1)
-        self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
+        self.roll_back_button = button(_("&Roll back"), self._roll_back, "rollback")
         self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
         self.server_button = button(_("Show &server"), self.show_server.emit, "server")
         self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
@@ -160,16 +159,6 @@ class DeployPage(Page):
     def _cancel(self) -> None:
         if self.run is not None:
             self.run.cancel()
-
-    def _ask_roll_back(self) -> None:
-        ask(
-            self.window(),
-            _("Roll back now?"),
-            _("What this run changed is put back: what was there before is there again, and what "
-              "was not there is gone."),
-            _("&Roll back"),
-            self._roll_back,
-        )  # fmt: skip
 
     def _roll_back(self) -> None:
         if self.run is not None:
