@@ -349,10 +349,12 @@ def _target_entry(target: Target) -> str:
 
 
 def _ask(question: Callable[[], _Value]) -> _Value:
+    from keyring.errors import NoKeyringError
+
     try:
         return question()
     except Exception as problem:  # each keyring raises its own system's errors
-        missing = type(problem).__name__ == "NoKeyringError"
+        missing = isinstance(problem, NoKeyringError)
         said = _("There is none on this computer.") if missing else str(problem).split("\n", 1)[0]
         raise SlipwayError(
             _("The system's keyring can't be used."),

@@ -18,9 +18,9 @@ def is_held(error: OSError) -> bool:
     return getattr(error, "winerror", None) in HELD
 
 
-def patiently(work: Callable[[], _Value]) -> _Value:
-    """Return what ``work`` returns; while a file is held, try again for SECONDS. Raises OSError."""
-    deadline = time.monotonic() + SECONDS
+def patiently(work: Callable[[], _Value], seconds: float = SECONDS) -> _Value:
+    """Return what ``work`` returns; while a file is held, try again so long. Raises OSError."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return work()

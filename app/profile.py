@@ -53,6 +53,7 @@ PASSWORDS = {
 UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)", re.ASCII)
 LINE_WIDTH = 96
+WINDOW_SECONDS = 0.5  # a file that is held: the window waits meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,7 +590,7 @@ def _write(path: Path, text: str) -> None:
         part.write(text)
     try:
         Path(part.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        patiently(lambda: Path(part.name).replace(path))
+        patiently(lambda: Path(part.name).replace(path), WINDOW_SECONDS)
     except OSError:
         Path(part.name).unlink(missing_ok=True)
         raise

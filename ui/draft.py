@@ -25,6 +25,7 @@ from app.errors import (
 from app.i18n import _
 from app.request import DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
+from ui.problems import all_problems, project_problems
 from ui.proposals import Proposals, accept, propose, with_value
 from ui.settings import Settings
 from ui.targets import fitting
@@ -225,15 +226,7 @@ class Draft(QObject):
     def problems(self) -> tuple[Problem, ...]:
         """Return what is missing or wrong in the answers, and what was found in the way."""
         if self._problems is None:
-            self._problems = (
-                *rules.problems(self.request),
-                *self._project_problems(),
-                *self._build_problems(),
-                *self._secret_problems(),
-                *self._windows_problems(),
-                *self._server_problems(),
-                *map(_elsewhere, self.readiness()),
-            )
+            self._problems = all_problems(self)
         return self._problems
 
     def readiness(self) -> tuple[Problem, ...]:
@@ -517,7 +510,7 @@ class Draft(QObject):
         """Return whether the answers under these keys can be worked with."""
         return not any(
             problem.blocking and problem.field.split(".")[0] in prefixes
-            for problem in (*rules.problems(self.request), *self._project_problems())
+            for problem in (*rules.problems(self.request), *project_problems(self))
         )
 
     def _read_secrets(self) -> None:
@@ -642,80 +635,6 @@ class Draft(QObject):
         for question in questions:
             self.asked.emit(question)
 
-    # Problems that are not in the answers alone
-
-    def _project_problems(self) -> tuple[Problem, ...]:
-        if self.request.project.path == Path():
-            return ()
-        for task in (self.reading, self.inspection):
-            if task.error is not None:
-                return (Problem("project.path", task.error.title, task.error.hint),)
-        if self.project is None:
-            return (Problem("project.path", _("The project is being looked at…")),)
-        try:
-            self.project.main(self.request.project.package)
-        except ProfileError as error:
-            return (Problem(error.key, error.title, error.hint),)
-        return ()
-
-    def _build_problems(self) -> tuple[Problem, ...]:
-        project, package = self.project, self.request.project.package
-        if project is None or self._project_problems():
-            return ()
-        from app.build import warnings
-
-        doubts = tuple(
-            Problem("build", text, blocking=False)
-            for text in warnings(project, self.request.build, package)
-        )
-        error = self.building.error
-        return (*((Problem("build", error.title, error.hint),) if error else ()), *doubts)
-
-    def _secret_problems(self) -> tuple[Problem, ...]:
-        missing = [n for n in rules.secret_names(self.request) if n not in self._secrets]
-        return tuple(map(self._no_value, missing))
-
-    def _no_value(self, name: str) -> Problem:
-        if name == ACCOUNT_PASSWORD:
-            account = self.request.deploy.windows.account
-            return Problem(
-                "deploy.windows.account",
-                _("The password of {account} is missing.").format(account=account),
-                _("Choose Set password… and enter it."),
-            )
-        return Problem(
-            "deploy.secrets",
-            _("{name} has no value yet.").format(name=name),
-            _("Choose Set value… and enter it."),
-        )
-
-    def _windows_problems(self) -> tuple[Problem, ...]:
-        main, deploy = self.main, self.request.deploy
-        native = deploy.kind == "windows-service" and deploy.windows.host == "native"
-        if main is None or main.windows_service or not native:
-            return ()
-        words = _("{name} is no service by itself: its start would fail with error 1053.")
-        return (
-            Problem(
-                "deploy.windows.host",
-                words.format(name=main.name),
-                _("Let Slipway choose, or its service host run it."),
-            ),
-        )
-
-    def _server_problems(self) -> tuple[Problem, ...]:
-        if self.target is None or not self.target.address or self.facts:
-            return ()
-        if self.connecting.running:
-            return (Problem("targets", _("Connecting…")),)
-        if error := self.connecting.error:
-            return (Problem("targets", error.title, error.hint),)
-        return (
-            Problem(
-                "targets", _("The server has not been looked at yet."), _("Press Test connection.")
-            ),
-        )
-
     # Odds and ends
 
     def _visit(self, target: Target) -> Visit:
@@ -746,14 +665,6 @@ def registry_entry(request: DeployRequest) -> Entry:
     """Return where the keyring holds the password for the registry."""
     docker = request.deploy.docker
     return f"registry/{docker.registry}", docker.registry_user
-
-
-def _elsewhere(problem: Problem) -> Problem:
-    """Return what the server lacks as a doubt only: the page of its field must let one go on.
-
-    It blocks on the Server page, and what concerns runs there on Review.
-    """
-    return problem if problem.field == "run" else replace(problem, blocking=False)
 
 
 def likely_platform(request: DeployRequest) -> str:

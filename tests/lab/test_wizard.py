@@ -189,6 +189,15 @@ def name_server(hands: Hands, host: LabHost, port: int) -> None:
     hands.press("Trust this key and connect")
 
 
+def go_on_to_review(hands: Hands, host: LabHost) -> None:
+    """From Method to Review, without a rehearsal: what is bad goes further."""
+    hands.press("More options")
+    hands.press("Try the new version before the switch")
+    hands.press("Next")
+    name_server(hands, host, host.port)
+    hands.press("Next")
+
+
 def wait_for_step(hands: Hands, wizard: Wizard, words: str) -> Callable[[], StepState]:
     """Wait until the step with these words in its title is under way; returns its state."""
     rows = wizard.deploy.view.steps.steps.rows
@@ -277,11 +286,7 @@ def test_by_keyboard_with_a_key(
     choose_project(keys, hello)
     say_how_to_build(keys, "v1")
     say_how_it_runs(keys, hello)
-    keys.press("More options")
-    keys.press("Try the new version before the switch")  # it is ticked: what is bad goes further
-    keys.press("Next")
-    name_server(keys, host, host.port)
-    keys.press("Next")
+    go_on_to_review(keys, host)
     assert deploy(keys, wizard).startswith(DONE)
     assert hello.version() == "v1"
 

@@ -84,11 +84,7 @@ def test_a_container_over_ssh_by_mouse(
     linux.choose_project(mouse, hello)
     say_how_to_build(mouse, "v1")
     linux.say_how_it_runs(mouse, hello)
-    mouse.press("More options")
-    mouse.press("Try the new version before the switch")  # it is ticked: what is bad goes further
-    mouse.press("Next")
-    linux.name_server(mouse, host, host.port)
-    mouse.press("Next")
+    linux.go_on_to_review(mouse, host)
     look_at_every_page(mouse, take)
     assert deploy(mouse, wizard).startswith(DONE)
     assert hello.version() == "v1"

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.errors import Problem
-from app.events import Line, Progress, StepChanged, StepState
+from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
 from ui.widgets.amounts import Pace, age_text, duration_text, size_text
-from ui.widgets.basics import Disclosure, Notice
+from ui.widgets.basics import Disclosure, Notice, button
 from ui.widgets.form import Field
 from ui.widgets.log_view import ADDED, KEPT, LONGEST, SHOWN, LogView
 from ui.widgets.rows import Column, RowsEditor
@@ -198,6 +198,31 @@ def test_every_state_of_a_step_can_be_painted(qtbot: QtBot, state: StepState) ->
     words = steps.steps.data(steps.steps.index(0), Qt.ItemDataRole.AccessibleTextRole)
     assert isinstance(words, str)
     assert words.startswith("Send the image, ")
+
+
+def test_an_ended_run_says_what_failed_and_what_was_never_begun(qtbot: QtBot) -> None:
+    view = RunView()
+    qtbot.addWidget(view)
+    view.show_rows(["Switch", "Check", "Record"])
+    model = view.steps.steps
+    view.take([StepChanged(0, StepState.RUNNING), StepChanged(0, StepState.DONE)])
+    view.take([StepChanged(1, StepState.RUNNING), StepChanged(1, StepState.FAILED)])
+    assert model.second_line(model.rows[2]) == "waiting"
+    for row in (1, 0):
+        view.take([StepChanged(row, StepState.UNDOING), StepChanged(row, StepState.UNDONE)])
+    view.take([RunEnded(Outcome.FAILED_RESTORED)])
+    lines = [model.second_line(row) for row in model.rows]
+    assert lines == ["undone", "failed; what it did is undone", "not begun"]
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
+def test_a_button_obeys_enter_in_any_window(qtbot: QtBot, key: Qt.Key) -> None:
+    pressed: list[int] = []
+    made = button("Look", lambda: pressed.append(1))
+    qtbot.addWidget(made)
+    made.show()
+    qtbot.keyClick(made, key)
+    assert pressed == [1]
 
 
 def test_a_run_puts_headings_between_the_lines(qtbot: QtBot) -> None:

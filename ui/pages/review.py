@@ -134,13 +134,12 @@ class ReviewPage(Page):
     def _show_state(self, *, blocked: bool) -> None:
         plan = self.draft.plan
         failed = self.draft.planning.error is not None or blocked
-        arrived = plan is not None and not self._waiting.isHidden()
         self._waiting.setVisible(plan is None)
         self._spinner.setVisible(not failed)
         self._again.setVisible(failed)
         self._words.setText(_("The plan could not be made.") if failed else self._waiting_for())
         self.view.show_plan(plan)
-        if arrived and self._shown:
+        if plan is not None and self.window().focusWidget() is self:
             self.focus_first()
 
     def _waiting_for(self) -> str:

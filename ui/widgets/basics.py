@@ -93,7 +93,8 @@ class PushButton(QPushButton):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
+            if not event.isAutoRepeat():  # a key held down must not press what comes next, too
+                self.click()
         else:
             super().keyPressEvent(event)
 
