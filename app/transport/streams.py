@@ -35,7 +35,8 @@ def bridge_channel(channel: paramiko.Channel) -> socket.socket:
             theirs.shutdown(socket.SHUT_WR)
         sender.join()
         theirs.close()
-        channel.close()
+        with contextlib.suppress(OSError, EOFError):  # the connection may be gone by now
+            channel.close()
 
     sender = _start(outward)
     _start(inward)
