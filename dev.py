@@ -176,7 +176,7 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
 def test_windows(name: str | None, rest: list[str]) -> int:
     """Run the suites that need no server under Windows Python, on every desktop or the named one.
 
-    ``rest`` takes the suites' place.
+    Options in ``rest`` go to each suite; tests named there take the suites' place.
     """
     missing = [name for tool, name in WINDOWS_TEST_PROGRAMS.items() if not shutil.which(tool)]
     missing += [name for path, name in FONTS.items() if not Path(path).exists()]

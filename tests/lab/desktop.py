@@ -48,12 +48,14 @@ def run_suites(lab: Lab, root: Path, arguments: list[str], desktops: list[Deskto
     """Run pytest on desktops, its summaries last; returns the worst exit code.
 
     Each suite has a desktop to itself, because the one window that has the focus is not the
-    other's. ``arguments`` take the suites' place.
+    other's. ``arguments`` that are options go to each suite; others take the suites' place.
     """
     image = make_image(lab)
-    parts = {suite: [f"--posix-only={count}", suite] for suite, count in SUITES.items()}
-    if arguments:
-        parts = {"": arguments}
+    parts = {"": arguments}
+    if all(word.startswith("-") for word in arguments):
+        parts = {
+            suite: [f"--posix-only={count}", *arguments, suite] for suite, count in SUITES.items()
+        }
     jobs = [
         (replace(desktop, name=f"{desktop.name}-{number}"), name, words)
         for desktop in desktops

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -227,8 +228,9 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     assert [stop.text(), cancel.text()] == ["&Stop it", "&Cancel"]
     stop.click()
     qtbot.waitUntil(server.start_button.isEnabled, timeout=PATIENCE)
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(urllib.error.URLError) as refused:
         get(port)
+    assert isinstance(refused.value.reason, ConnectionRefusedError)
     history.close()
     server.close()
     assert ready.windows.shown() == ()
