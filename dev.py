@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -111,6 +112,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --windows: instead whole trips from a Windows desktop to the lab's servers",
     )
+    test_command.add_argument(
+        "--ci",
+        action="store_true",
+        help="all there is, but of what takes long under Windows Python only a part",
+    )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
     lab_command = add("lab", lab, "Start or remove real servers on this machine (Linux, root).")
@@ -147,30 +153,55 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     with_lab = arguments.lab or os.environ.get("SLIPWAY_LAB") == "1"
     install("dev")
     install_go()
+    if arguments.ci:
+        return test_in_ci(arguments, rest)
     if arguments.windows and arguments.trips:
         return test_windows_trips(rest)
     if arguments.windows and arguments.package:
         return test_windows_package(rest)
     if arguments.windows:
         return test_windows(arguments.desktop, rest)
-    install_qt_libraries()
-    if sys.platform == "linux":
-        programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if arguments.package else {})
-        missing = [name for tool, name in programs.items() if not shutil.which(tool)]
-        install_packages(missing, "The tests need")
+    install_test_programs(package=arguments.package)
     if arguments.package and not is_packaged() and package(arguments, []):
         return 1
     if with_lab:
         _lab().up()
-    code = checks(fix=False)
-    if code:
+    if checks(fix=False):
         print("The checks failed; the tests were not run.")
-        return code
-    # The lab has hosts for two workers.
-    workers = [] if "-n" in rest else ["-n", "auto", *(["--maxprocesses=2"] if with_lab else [])]
+        return 1
     suites = [*(["--lab"] if with_lab else []), *(["--package"] if arguments.package else [])]
-    options = [*workers, *suites, *rest]
-    return run(PYTHON, "-m", "pytest", "-q", *options)
+    return run_pytest(suites, rest)
+
+
+def test_in_ci(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Run everything in one run of pytest, but for the tests that are marked ``long``."""
+    install_test_programs(package=True)
+    install_windows_package_programs()
+    _lab().up()
+    with ThreadPoolExecutor(1) as pool:  # two cores: one packages for Windows, one does the rest
+        for_windows = pool.submit(have_windows_package)
+        code = 0 if is_packaged() else package(arguments, [])
+        code = checks(fix=False) or code or for_windows.result()
+    if code:
+        print("The checks or the packages failed; the tests were not run.")
+        return code
+    suites = ["--lab", "--package", "--windows-package", "--windows-trips", "--windows-suites"]
+    return run_pytest([*suites, "--short"], rest)
+
+
+def install_test_programs(*, package: bool) -> None:
+    """Have what the tests call, and those of the packaged application if wanted."""
+    install_qt_libraries()
+    if sys.platform == "linux":
+        programs = TEST_PROGRAMS | (PACKAGE_TEST_PROGRAMS if package else {})
+        missing = [name for tool, name in programs.items() if not shutil.which(tool)]
+        install_packages(missing, "The tests need")
+
+
+def run_pytest(suites: list[str], rest: list[str]) -> int:
+    """Run pytest on as many workers as there are cores; the lab has hosts for two."""
+    workers = ["-n", "auto", *(["--maxprocesses=2"] if "--lab" in suites else [])]
+    return run(PYTHON, "-m", "pytest", "-q", *([] if "-n" in rest else workers), *suites, *rest)
 
 
 def test_windows(name: str | None, rest: list[str]) -> int:
@@ -205,11 +236,16 @@ def test_windows_trips(rest: list[str]) -> int:
     return run(PYTHON, "-m", "pytest", "-q", *workers, *suite, *rest)
 
 
-def have_windows_package() -> int:
-    """Make the package for Windows unless dist/windows holds it; returns 0 if it is there."""
+def install_windows_package_programs() -> None:
+    """Have what makes the package for Windows, and what its tests show it with."""
     missing = [name for tool, name in WINDOWS_PACKAGE_PROGRAMS.items() if not shutil.which(tool)]
     missing += [name for path, name in FONTS.items() if not Path(path).exists()]
     install_packages(missing, "The package for Windows needs")
+
+
+def have_windows_package() -> int:
+    """Make the package for Windows unless dist/windows holds it; returns 0 if it is there."""
+    install_windows_package_programs()
     return 0 if is_packaged(WINDOWS_DIST) else package_for_windows()
 
 
@@ -301,8 +337,7 @@ def package(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def package_for_windows() -> int:
     """Make the application for Windows and its installer, by Windows Python in the lab."""
-    missing = [name for tool, name in WINDOWS_PACKAGE_PROGRAMS.items() if not shutil.which(tool)]
-    install_packages(missing, "Packaging for Windows needs")
+    install_windows_package_programs()
     machines = _lab()
     from tests.lab.desktop_package import make_package
 

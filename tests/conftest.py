@@ -28,6 +28,8 @@ SUITES = {
     " (python3 dev.py test --lab)",
     "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
     " Windows were not run (python3 dev.py test --package --windows)",
+    "windows_suites": "NOT UNDER WINDOWS: {count} runs of the suites under Windows Python were not"
+    " made (python3 dev.py test --windows)",
     "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers"
     " were not made (python3 dev.py test --windows --trips)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
@@ -35,7 +37,11 @@ SUITES = {
 }
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
-TRIPS = "tests/windows_trips/"
+LEFT_OUT = SUITES | {
+    "long": "SHORT: {count} long tests on a Windows desktop were not run"
+    " (python3 dev.py test --windows, and the same with --package, with --trips)",
+}
+WINDOWS_PACKAGE, WINDOWS_TRIPS = "tests/windows_package/", "tests/windows_trips/"
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = (
     "Windows only",
@@ -65,6 +71,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--windows-trips",
         action="store_true",
         help="run the tests of tests/windows_trips too (the lab must be up, and dist/windows made)",
+    )
+    parser.addoption(
+        "--windows-suites",
+        action="store_true",
+        help="run the tests of tests/windows_suites too (the lab must be up)",
+    )
+    parser.addoption(
+        "--short", action="store_true", help="leave out the tests that are marked as long"
     )
     parser.addoption(
         "--posix-only",
@@ -162,16 +176,24 @@ def memory_keyring() -> MemoryKeyring:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of each suite, and leave them out while it is off."""
-    watch = config.pluginmanager.get_plugin("slipway-skip-watch")
     for name in SUITES:
         folder = Path(__file__).parent / name
         suite = [item for item in items if item.path.is_relative_to(folder)]
         for item in suite:
             item.add_marker(name)
-        if suite and not config.getoption(name):
-            items[:] = [item for item in items if item not in set(suite)]
-            config.hook.pytest_deselected(items=suite)
-            watch.left_out[name] = len(suite)
+        if not config.getoption(name):
+            _leave_out(config, items, name)
+    if config.getoption("short"):
+        _leave_out(config, items, "long")
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], mark: str) -> None:
+    """Take out the tests that have a mark; the end says how many."""
+    out = [item for item in items if item.get_closest_marker(mark)]
+    if out:
+        items[:] = [item for item in items if item not in set(out)]
+        config.hook.pytest_deselected(items=out)
+        config.pluginmanager.get_plugin("slipway-skip-watch").left_out[mark] = len(out)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -189,7 +211,9 @@ class OneAtTheEngine(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(TRIPS):
+        if nodeid.startswith(WINDOWS_PACKAGE):
+            return WINDOWS_PACKAGE
+        if nodeid.startswith(WINDOWS_TRIPS):
             return nodeid.partition("::")[0]
         return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
 
@@ -248,4 +272,4 @@ class SkipWatch:
             found = f"{len(self.passed_over)} TESTS SAY THAT THEY ARE FOR ANOTHER SYSTEM"
             terminalreporter.write_line(f"{found}, NOT {self.posix_only}", red=True)
         for suite, count in self.left_out.items():
-            terminalreporter.write_line(SUITES[suite].format(count=count), yellow=True)
+            terminalreporter.write_line(LEFT_OUT[suite].format(count=count), yellow=True)

@@ -44,13 +44,22 @@ def main() -> int:
     for name, seconds in medians.items():
         print(f"  {name:<12}{seconds * 1000:6.0f} ms")
     print(f"  ratio       {medians['packaged'] / medians['from source']:6.2f}")
-    print("what the package is made of, MB (1,000,000 bytes)")
-    for name, size in sizes().most_common():
-        print(f"  {name:<36}{size / 1e6:6.1f}")
-    print(f"  {'all':<36}{sum(sizes().values()) / 1e6:6.1f}")
-    for archive in BUILT.parent.glob("slipway-*.gz"):
-        print(f"  {archive.name:<36}{archive.stat().st_size / 1e6:6.1f}")
+    for dist in (dev.DIST, dev.WINDOWS_DIST):
+        if dev.is_packaged(dist):
+            show_sizes(dist)
     return 0
+
+
+def show_sizes(dist: Path) -> None:
+    """Print what a package is made of, and how large what is given away is."""
+    print(f"what {dist.relative_to(dev.ROOT)} is made of, MB (1,000,000 bytes)")
+    found = sizes(dist / "slipway")
+    for name, size in found.most_common():
+        print(f"  {name:<36}{size / 1e6:6.1f}")
+    print(f"  {'all':<36}{sum(found.values()) / 1e6:6.1f}")
+    for given in sorted(dist.glob("slipway-*")):
+        if not given.name.endswith(".sha256"):
+            print(f"  {given.name:<44}{given.stat().st_size / 1e6:6.1f}")
 
 
 def start(command: list[str]) -> float:
@@ -72,27 +81,31 @@ def start(command: list[str]) -> float:
     return seconds
 
 
-def sizes() -> Counter[str]:
-    """Return how many bytes of the package are for what."""
+def sizes(built: Path) -> Counter[str]:
+    """Return how many bytes of a package are for what."""
     found: Counter[str] = Counter()
-    for path in BUILT.rglob("*"):
+    for path in built.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            found[part(path.relative_to(BUILT))] += path.stat().st_size
+            found[part(path.relative_to(built))] += path.stat().st_size
     return found
 
 
 def part(path: Path) -> str:
     """Return what a file of the package is for."""
     name, folders = path.name, path.parts
+    qt_folders = {"Qt", "plugins", "translations"}
     for what, belongs in (
         ("slipway-host.exe for two processors", "prebuilt" in folders),
         ("ICU, on which Qt depends", name.startswith("libicu")),
-        ("Qt", "PySide6" in folders and "Qt" in folders),
+        ("libraries of the system", name.upper().startswith(("MSVCP140", "VCRUNTIME140"))),
+        ("Qt", "PySide6" in folders and (name.startswith("Qt6") or qt_folders & {*folders})),
         ("PySide6, Python's way to Qt", "PySide6" in folders or "shiboken6" in folders),
         ("cryptography, for SSH and keyrings", "cryptography" in folders),
         ("OpenSSL, for https", name.startswith(("libcrypto", "libssl"))),
         ("Python", name.startswith(("libpython", "base_library")) or "lib-dynload" in folders),
-        ("Slipway and libraries in Python", len(folders) == 1 and name == "slipway"),
+        ("Python", len(folders) == 2 and name.startswith("python3")),
+        ("Python", len(folders) == 2 and name.endswith(".pyd")),
+        ("Slipway and libraries in Python", len(folders) == 1),
         ("libraries of the system", len(folders) == 2 and ".so" in name),
         ("licences", "licences" in folders),
         ("resources", "resources" in folders),
