@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -108,9 +109,12 @@ func TestAProgramIsRunAndItsExitCodePassedOn(t *testing.T) {
 		}
 		return said{command.ProcessState.ExitCode(), out.String(), problems.String()}
 	}
-	got := run("host", "", "exec", folder, "20", "cmd", "/c", "cd& exit 7")
-	if got.code != 7 || !strings.EqualFold(strings.TrimSpace(got.out), folder) || got.err != "" {
+	got := run("host", "", "exec", folder, "20", "cmd", "/c", "echo said& echo here>proof& exit 7")
+	if got.code != 7 || strings.TrimSpace(got.out) != "said" || got.err != "" {
 		t.Fatal(got)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "proof")); err != nil {
+		t.Fatal(err)
 	}
 	began := time.Now()
 	got = run("host", "", "exec", folder, "1", "cmd", "/c", "ping -n 60 127.0.0.1")

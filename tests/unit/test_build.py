@@ -19,6 +19,7 @@ from app.build import build, host_platform, link_flags, warnings
 from app.diagnostics import diagnostic, diagnostics
 from app.errors import BuildError, Cancelled, ProfileError, ToolchainError
 from app.include import included_files
+from app.patience import patiently
 from app.project import GoProject, open_project
 from app.request import BuildOptions
 from app.toolchain import Toolchain, find_toolchain
@@ -417,7 +418,7 @@ def test_options_are_judged_before_anything_runs(go, hello, tmp_path, options, p
 
 
 def test_a_project_that_is_gone(go, hello, tmp_path):
-    shutil.rmtree(hello.path)
+    patiently(lambda: shutil.rmtree(hello.path))  # the go that looked at it may be just ending
     with pytest.raises(ToolchainError) as caught:
         build(hello, BuildOptions(version="v1"), "", "linux/amd64", go, tmp_path / "out")
     assert caught.value.hint
@@ -463,7 +464,7 @@ def test_cancelling_the_compiler_leaves_nothing(go, tmp_path, monkeypatch):
         lambda: build(sample("good", go), options, "", "linux/amd64", go, out, cancel=token),
         token,
     )
-    assert taken < 2
+    assert taken < (2 if os.name == "posix" else 10)  # Wine has to end each process by itself
     assert listing(out) == []
     assert listing(scratch) == []
 

@@ -18,6 +18,7 @@ import dev
 from resources.package import installer
 from resources.package.archive import ICON
 from resources.package.icons import write_icons
+from tests.lab import desktop_image
 from tests.lab.desktop import USER, Desktop, make_image, started, unix_path
 from tests.lab.machines import Lab
 from tests.lab.windows_machines import WESTERN
@@ -39,6 +40,7 @@ KEYS = (
     r"HKLM\Software\Slipway",
     r"HKLM\System\CurrentControlSet\Control\Session Manager\Environment",
 )
+GO_CACHE = rf"C:\{desktop_image.GO_CACHE}"
 PATIENCE = 170.0
 OLD_VERSION = "0.0.1"
 PROGRAMS = ("slipway.exe", "Slipway Wizard.exe")
@@ -54,7 +56,7 @@ class Computer:
 
     def command(self, *words: str, **changes: str) -> list[str]:
         """Return the command that runs a Windows program there, as the user."""
-        names = {"DISPLAY": self.screen.display} | changes
+        names = {"DISPLAY": self.screen.display, "GOCACHE": GO_CACHE} | changes
         return [
             *("docker", "-H", f"unix://{self.lab.socket}", "exec", "-i"),
             *(self.name, "sh", "-c", '. /lab/environment; exec env "$@"', "sh"),
