@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.errors import HealthCheckFailed, SlipwayError
@@ -143,6 +143,21 @@ def test_review_shows_the_whole_plan(qtbot: QtBot, image: Image) -> None:
     assert commands == [commands_text(row.commands) for row in plan.rows if row.commands]
     assert len(view.steps) == len(plan.rows)
     assert "hunter2" not in "".join(commands)
+
+
+@pytest.mark.parametrize(
+    ("text", "scrolls"),
+    [("one\n港口 two\nthree", False), ("x" * 300, False), ("line\n" * 30, True)],
+    ids=["as other letters need it", "as it is wrapped", "most"],
+)
+def test_commands_are_as_high_as_their_lines(qtbot: QtBot, text: str, scrolls: bool) -> None:
+    view = CommandView("commands", text)
+    qtbot.addWidget(view)
+    view.resize(500, 600)
+    with qtbot.waitExposed(view):
+        view.show()
+    bar = view.findChildren(QPlainTextEdit)[0].verticalScrollBar()
+    assert (bar.maximum() > 0) is scrolls
 
 
 def test_steps_open_and_their_commands_are_copied(qtbot: QtBot, image: Image) -> None:
