@@ -246,7 +246,7 @@ def git_revision(path: Path, cancel: CancelToken | None = None) -> GitRevision |
         return None
     commit, when = head.split()
     changes = ask("status", "--porcelain", "--", ":/", f":(top,exclude,glob)**/{PROFILE_NAME}")
-    describe = ask("describe", "--always") or commit[:12]
+    describe = ask("describe", "--tags", "--always") or commit[:12]
     dirty = bool(changes)
     return GitRevision(commit, int(when), describe + ("-dirty" if dirty else ""), dirty)
 

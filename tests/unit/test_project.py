@@ -408,7 +408,8 @@ def test_a_repository_without_a_commit(tmp_path):
     assert git_revision(tmp_path) is None
 
 
-def test_a_clean_commit_and_its_tag(repository):
+@pytest.mark.parametrize("kind", [("-a", "-m", "Release"), ()], ids=["annotated", "lightweight"])
+def test_a_clean_commit_and_its_tag(repository, kind):
     head = git(repository, "rev-parse", "HEAD").strip()
     revision = git_revision(repository)
     assert revision is not None
@@ -416,7 +417,7 @@ def test_a_clean_commit_and_its_tag(repository):
     assert abs(revision.commit_time - time.time()) < 600
     assert head.startswith(revision.describe)
     assert not revision.dirty
-    git(repository, "tag", "-a", "v1.2.3", "-m", "Release")
+    git(repository, "tag", "v1.2.3", *kind)
     tagged = git_revision(repository)
     assert tagged is not None
     assert tagged.describe == "v1.2.3"

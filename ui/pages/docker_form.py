@@ -91,11 +91,6 @@ class DockerForm(KindForm):
                 self.page.tie(SecondsAnswer("deploy.docker.stop-timeout", 0, 86400)),
                 _("After that it is ended by force."),
             ),
-            Field(
-                "deploy.docker.network",
-                _("Network"),
-                self.page.tie(TextAnswer("deploy.docker.network", _("Docker's own"))),
-            ),
         )
         return filled(Card(_("Start and restart")), fields)
 
@@ -117,6 +112,11 @@ class DockerForm(KindForm):
                 "deploy.docker.cap-add",
                 _("Rights given"),
                 self.page.tie(WordsAnswer("deploy.docker.cap-add", "NET_BIND_SERVICE")),
+            ),
+            Field(
+                "deploy.docker.network",
+                _("Network"),
+                self.page.tie(TextAnswer("deploy.docker.network", _("Docker's own"))),
             ),
         )
         return filled(Card(_("What it may do")), fields)

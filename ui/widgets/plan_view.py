@@ -116,7 +116,7 @@ def _summary(plan: Plan, *, titled: bool) -> Card:
     card = Card(plan.title if titled else "")
     if plan.outage:
         card.body.addLayout(_fact("history", _("Interruption: {text}").format(text=plan.outage)))
-    words = _("If it does not become healthy, what runs now is put back by itself.")
+    words = _("If it does not become healthy, all is put back by itself as it is now.")
     card.body.addLayout(_fact("rollback", words))
     return card
 
