@@ -153,7 +153,9 @@ def make_parser() -> argparse.ArgumentParser:
     rollback = _add_profile(
         parts, "rollback", commands.rollback, _("take the last deployment back")
     )
-    rollback.add_argument("--to", metavar="RELEASE", help=_("the release to roll back to"))
+    rollback.add_argument(
+        "--to", metavar="RELEASE", help=_("the release to roll back to: its id, or its version")
+    )
     _add_yes(rollback)
     resume = _add_profile(parts, "resume", commands.resume, _("go on with an interrupted run"))
     _add_go(resume)

@@ -198,15 +198,17 @@ def make_plan(
 
 
 def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = "") -> Plan:
-    """Return the plan that makes a kept release serve again; "" is the last verified one before.
+    """Return the plan that makes a kept release serve again, by its id or its only version.
+
+    "" is the last verified one before the one that serves.
 
     The target is checked to exist here, before anything is stopped. Raises SlipwayError.
     """
     records = facts.records
     there = {item.id for item in records.releases}
     known = records.state.without(set(records.state.verified) - there)
-    chosen = release or known.rollback_target()
-    if not chosen:
+    wanted = release or known.rollback_target()
+    if not wanted:
         raise SlipwayError(
             _("There is no earlier release to roll back to."),
             _("{name} has no verified release before the one that serves.").format(
@@ -214,9 +216,16 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
             ),
             _("Name one with --to; “slipway releases” lists them."),
         )
-    target = records.find(chosen)
+    target = records.named(wanted)
+    if target is None:
+        raise SlipwayError(
+            _("Release {release} can't be rolled back to.").format(release=wanted),
+            _("No release on the server has this id, and not exactly one this version."),
+            _("“slipway releases” lists those that can."),
+        )
+    chosen = target.id
     kind = kind_of(request)
-    if target is None or chosen in records.state.bad or not kind.available(facts, target):
+    if chosen in records.state.bad or not kind.available(facts, target):
         raise SlipwayError(
             _("Release {release} can't be rolled back to.").format(release=chosen),
             _("It is marked bad.")

@@ -234,6 +234,11 @@ class Records:
         """Return the record of a release, or None."""
         return next((item for item in self.releases if item.id == release), None)
 
+    def named(self, words: str) -> Release | None:
+        """Return the release of this id, or the only one of this version; None otherwise."""
+        versions = [item for item in self.releases if item.version == words]
+        return self.find(words) or (versions[0] if len(versions) == 1 else None)
+
     @property
     def current(self) -> Release | None:
         """The release that serves."""

@@ -198,7 +198,10 @@ class Photographer:
         self.until(self.wizard.next_button.isEnabled)
         self.wizard.next()
         self.until(lambda: not self.wizard.deploy.busy)
+        from ui.dialogs import ConfirmDialog
+
         self.wizard.deploy.roll_back_button.click()
+        self.wizard.findChildren(ConfirmDialog)[0].accept()
         self.until(lambda: not self.wizard.deploy.busy)
         self.settle()
         self.take("rolled-back", self.wizard)

@@ -68,6 +68,12 @@ class Asking(QDialog):
             self.setFixedHeight(layout.heightForWidth(WIDTH))
         super().showEvent(event)
 
+    def done(self, result: int) -> None:
+        super().done(result)
+        parent = self.parentWidget()
+        if parent is not None:  # some window systems leave no window active after a dialog
+            parent.activateWindow()
+
     def add_answers(
         self, accept: QPushButton | None, reject: QPushButton, default: QPushButton
     ) -> None:

@@ -590,8 +590,16 @@ class Draft(QObject):
         if self.building.state is TaskState.DONE:
             built: Built = self.building.result
             self._remove_old_builds(built.folder)
+            self._take_revision(built)
         self._tell()
         self._settling.start()
+
+    def _take_revision(self, built: Built) -> None:
+        """Know the revision that was built: it may not be the one that was there at first."""
+        inspected: Inspected | None = self.inspection.result
+        if inspected is not None and inspected.project.revision != built.source.revision:
+            project = replace(inspected.project, revision=built.source.revision)
+            self.inspection.settle(replace(inspected, project=project))
 
     def _connected(self) -> None:
         if self.connecting.state is TaskState.DONE:

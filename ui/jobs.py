@@ -20,7 +20,7 @@ from app.transport import CancelToken, Secret, Transport
 if TYPE_CHECKING:
     from app.host import HostFacts
     from app.plan import Plan
-    from app.project import GoProject
+    from app.project import GitRevision, GoProject
     from app.step import Package
     from app.toolchain import Toolchain
 
@@ -43,11 +43,20 @@ class Inspected:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a build is made from: not equal to another one where a build might differ."""
+
+    digest: str
+    revision: GitRevision | None
+    beside: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """A package, and the state its source files had when its build began."""
 
     package: Package
-    source: tuple[object, ...]
+    source: Source
     folder: Path
 
 
@@ -187,10 +196,8 @@ def build(
     return Built(package, source, folder)
 
 
-def source_state(
-    request: DeployRequest, inspected: Inspected, cancel: CancelToken
-) -> tuple[object, ...]:
-    """Return a value that changes when what a build would be made from does."""
+def source_state(request: DeployRequest, inspected: Inspected, cancel: CancelToken) -> Source:
+    """Return what a build would be made from now."""
     from app.project import git_revision, source_digest
 
     project, options = inspected.project, request.build
@@ -203,7 +210,7 @@ def source_state(
     )
     whole = request.deploy.kind == "docker" and request.deploy.docker.base == "dockerfile"
     beside = [project.path] if whole else [project.path / name for name in options.include]
-    return digest, git_revision(project.path, cancel), tuple(map(_files_state, beside))
+    return Source(digest, git_revision(project.path, cancel), tuple(map(_files_state, beside)))
 
 
 def _files_state(path: Path) -> int:

@@ -28,10 +28,10 @@ def status_words(status: Status, facts: HostFacts) -> str:
         parts[0] = _("Running and healthy") if status.healthy else _("Running, but not healthy")
     if status.version:
         parts.append(_("version {version}").format(version=status.version))
-    if status.since:
+    if status.since and status.state == "running":
         began = _moment(status.since)
         if began is not None:
-            parts.append(_("since {time}").format(time=age_text(max(0.0, facts.clock - began))))
+            parts.append(_("started {time}").format(time=age_text(max(0.0, facts.clock - began))))
     if status.state == "running" and (pid := process_id(facts)):
         parts.append(_("process {pid}").format(pid=pid))
     if status.restarts:

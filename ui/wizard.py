@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -93,8 +93,9 @@ class Wizard(QMainWindow):
         self.setAcceptDrops(True)
         self._notifier: Notifier | None = None
         self.setWindowTitle("Slipway")
-        self.resize(1140, 800)
-        self.setMinimumSize(1000, 600)
+        room = self.screen().availableSize()
+        self.resize(QSize(1140, 800).boundedTo(room))
+        self.setMinimumSize(QSize(1000, 600).boundedTo(room))
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)
@@ -260,8 +261,13 @@ class Wizard(QMainWindow):
 
     def go_to(self, index: int) -> None:
         """Show a page, if the way there is open."""
-        if index != self.index and index <= self.reachable() and not self.deploying:
+        if index != self.index and not self.deploying and self._may_show(index, self.reachable()):
             self._show(index)
+
+    def _may_show(self, index: int, reachable: int) -> bool:
+        """Return whether a page may be shown; Deploy may, as long as it shows the last run."""
+        ran = self.last in self._pages and self.deploy.run is not None
+        return index <= reachable or (index == self.last and ran)
 
     def back(self) -> None:
         """Show the page before."""
@@ -325,8 +331,10 @@ class Wizard(QMainWindow):
             return Entry("current", page.note, page.busy)
         if self.deploying:
             return Entry("passed", page.note)
-        if index > reachable:
+        if not self._may_show(index, reachable):
             return Entry("locked", page.note, page.busy)
+        if index == self.last:
+            return Entry("open", page.note)
         reviewed = self.index == self.last
         done = self.complete(index) if index < self.last - 1 else reviewed
         return Entry("done" if done else "open", page.note, page.busy)

@@ -200,7 +200,7 @@ class ProcessKind:
             record,
             steps,
             changes=differences(facts.records.current, record, settings),
-            outage=_("As long as the old version needs to stop and the new one to start.")
+            outage=_("As long as what runs now needs to stop and the other one to start.")
             if serves
             else _("Nothing of that name runs now: nobody is interrupted."),
             restores=_restores(facts),
@@ -221,7 +221,7 @@ class ProcessKind:
                 RecordState(store, target.id),
             ),
             changes=differences(facts.records.current, target, settings),
-            outage=_("As long as the old version needs to stop and the new one to start."),
+            outage=_("As long as what runs now needs to stop and the other one to start."),
             restores=(
                 _("the program, its files, arguments, environment and secrets as they were"),
             ),

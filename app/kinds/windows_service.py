@@ -284,7 +284,7 @@ def _changes_from(
 def _outage(service: WindowsService | None) -> str:
     if service is None or not service.up:
         return _("Nothing of that name runs now: nobody is interrupted.")
-    return _("As long as the old version needs to stop and the new one to start.")
+    return _("As long as what runs now needs to stop and the other one to start.")
 
 
 def _restores(service: WindowsService | None) -> tuple[str, ...]:

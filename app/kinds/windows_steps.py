@@ -23,6 +23,7 @@ from app.windows_rules import ACCOUNT_PASSWORD
 SWITCH_SECONDS = 180.0
 LOG_LINES = 30
 EVENT_LINES = 10
+ENDED_BY_ITSELF = "ended by itself with"  # so the service host begins what its exit code says too
 
 
 def query(name: str) -> Command:
@@ -306,6 +307,8 @@ class CheckService(Step):
 
 def how_it_ended(service: WindowsService) -> str:
     """Return in words what Windows or the service host tells of a program that does not run."""
+    if service.problem.startswith(ENDED_BY_ITSELF):
+        return _("Exit code {code}.").format(code=service.exit_code)
     return service.problem or _("Windows says: {state}, exit code {code}.").format(
         state=service.state, code=service.exit_code
     )

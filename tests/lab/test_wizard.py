@@ -38,7 +38,7 @@ from tests.lab.hands import (
 )
 from tests.lab.hosts import LabHost
 from tests.memory_keyring import MemoryKeyring
-from ui.dialogs import HostKeyDialog, SecretsDialog
+from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog
 from ui.pages.facts import FactList
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
@@ -262,6 +262,8 @@ def test_by_mouse_with_a_password(
     assert deploy(mouse, wizard).startswith(DONE)
     assert hello.version() == "v4"
     mouse.press("Roll back")
+    mouse.wait_for(ConfirmDialog)
+    mouse.press("Roll back")
     assert ended(mouse, wizard).startswith(ROLLED_BACK)
     assert hello.version() == "v2"
     look_beside(mouse, wizard, hello, "v1")
@@ -294,6 +296,8 @@ def test_by_keyboard_with_a_key(
     keys.wait_for_words("Version\nv1\nv2\n")
     assert deploy(keys, wizard).startswith(DONE)
     assert hello.version() == "v2"
+    keys.press("Roll back")
+    keys.wait_for(ConfirmDialog)
     keys.press("Roll back")
     assert ended(keys, wizard).startswith(ROLLED_BACK)
     assert hello.version() == "v1"

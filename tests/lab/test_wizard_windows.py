@@ -29,7 +29,7 @@ from tests.lab.hands import (
     say_how_to_build,
 )
 from tests.lab.windows_host import WindowsHost
-from ui.dialogs import HostKeyDialog, SecretsDialog
+from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
 from ui.wizard import Wizard
@@ -135,6 +135,8 @@ def watch_break_and_take_back(hands: Hands, wizard: Wizard, hello: Service) -> N
     (hello.folder / "main.go").write_text(good)
     next_version(hands, wizard, "v4")
     assert deploy(hands, wizard).startswith(DONE)
+    hands.press("Roll back")
+    hands.wait_for(ConfirmDialog)
     hands.press("Roll back")
     assert ended(hands, wizard).startswith(ROLLED_BACK)
     assert hello.version() == "v2"

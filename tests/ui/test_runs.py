@@ -17,6 +17,7 @@ from app.plan import make_plan, make_rollback_plan
 from app.request import DeployRequest, HealthOptions, Target
 from app.transport import CancelToken
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
+from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.pages.deploy import DeployPage, browser_url
 from ui.run import Run, RunState, Task
@@ -228,6 +229,8 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
     assert page.roll_back_button.isEnabled()
     assert page.notice.text.startswith("Done")
     page.roll_back_button.click()
+    assert run.outcome is Outcome.SUCCEEDED  # it asks first
+    page.findChildren(ConfirmDialog)[0].accept()
     qtbot.waitUntil(lambda: run.outcome is Outcome.ROLLED_BACK and not run.running)
     assert not page.roll_back_button.isEnabled()
     assert page.view.steps.steps.rows[0].state is StepState.UNDONE

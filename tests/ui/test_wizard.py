@@ -192,6 +192,10 @@ def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, por
     assert '"greeting":"two"' in get(port)
     tab_to(qtbot, ready, ready.deploy.roll_back_button)
     press(qtbot, ready, Qt.Key.Key_Space)
+    question = ready.findChildren(ConfirmDialog)[0]
+    qtbot.waitUntil(question.isActiveWindow)
+    assert second.outcome is Outcome.SUCCEEDED  # not before it was asked
+    question.findChildren(QPushButton)[0].click()
     qtbot.waitUntil(lambda: second.outcome is Outcome.ROLLED_BACK, timeout=PATIENCE)
     assert '"greeting":"one"' in get(port)
     _windows_beside(qtbot, ready, port)

@@ -210,6 +210,18 @@ def test_roll_back_to_a_kept_container() -> None:
     golden("docker_rollback", make_rollback_plan(request(), two_releases()))
 
 
+def test_a_release_to_roll_back_to_is_named_by_its_version_where_it_is_the_only_one() -> None:
+    found = two_releases()
+    first, second = found.records.releases
+    assert make_rollback_plan(request(), found, "v1").release == first.id
+    twice = (first, replace(second, version="v1"))
+    with pytest.raises(SlipwayError, match="can't be rolled back to") as caught:
+        make_rollback_plan(
+            request(), replace(found, records=replace(found.records, releases=twice)), "v1"
+        )
+    assert "id" in caught.value.detail
+
+
 def test_roll_back_is_refused_before_anything_is_stopped() -> None:
     found = two_releases()
     assert found.docker is not None

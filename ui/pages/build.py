@@ -99,7 +99,7 @@ class BuildPage(FormPage):
         card = Card()
         self._platform = ChoiceAnswer("build.platform", ())
         self._platform_field = Field("build.platform", _("&Platform"), self.tie(self._platform))
-        version = TextAnswer("build.version", _("from git"), empty="auto")
+        version = TextAnswer("build.version", _("from git or the source"), empty="auto")
         self._version_field = Field("build.version", _("Ve&rsion"), self.tie(version))
         self._stamp = SuggestedAnswer("build.stamp", _("the version is not put in"))
         stamp = Field(
@@ -366,7 +366,7 @@ def version_words(project: GoProject | None, version: str) -> str:
     if version != "auto" or project is None:
         return ""
     if project.revision is None:
-        return _("The project is not under git: give a version, or the time of the build is used.")
+        return _("The project is not under git: give a version, or one is made from the source.")
     return _("From git: {version}").format(version=project.revision.describe)
 
 
@@ -386,11 +386,12 @@ def package_words(package: Package) -> str:
             size=size_text(package.size), dockerfile=package.dockerfile
         )
     artifact: Artifact = package.artifact if isinstance(package, Image) else package
+    linking = _("static") if artifact.static else _("needs the server's C library")
     return " · ".join(
         (
             artifact.platform,
             size_text(artifact.size),
-            _("static") if artifact.static else _("needs the server's C library"),
+            *([linking] if artifact.platform.startswith("linux/") else []),
             f"Go {artifact.go_version.removeprefix('go')}",
             _("SHA-256 {digest}…").format(digest=artifact.sha256[:12]),
         )

@@ -13,6 +13,7 @@ from app.errors import Problem
 from app.events import Outcome
 from app.i18n import _
 from app.request import DeployRequest
+from ui.dialogs import ask
 from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
@@ -56,7 +57,7 @@ class DeployPage(Page):
         self._time = label(role="muted", wrap=False)
         row.addWidget(self._time)
         row.addStretch(1)
-        self.roll_back_button = button(_("&Roll back"), self._roll_back, "rollback")
+        self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
         self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
         self.server_button = button(_("Show &server"), self.show_server.emit, "server")
         self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
@@ -135,7 +136,8 @@ class DeployPage(Page):
             page = browser_url(self.draft.request)
             if page and not url.startswith(page):
                 more = _(
-                    "On the server {url} answers as it should. From here its address is {page}."
+                    "On the server {url} answers as it should. From here its address is {page}, if no "
+                    "firewall stands in between."
                 ).format(url=url, page=page)
             say_outcome(self.notice, run.outcome, run.error, more)
         else:
@@ -159,6 +161,19 @@ class DeployPage(Page):
     def _cancel(self) -> None:
         if self.run is not None:
             self.run.cancel()
+
+    def _ask_roll_back(self) -> None:
+        ask(
+            self.window(),
+            _("Roll back now?"),
+            _(
+                "What this run changed is undone: what ran before, if anything, runs again, and "
+                "this release is removed from the server. Show server, then Releases, goes back "
+                "without removing it."
+            ),
+            _("&Roll back"),
+            self._roll_back,
+        )  # fmt: skip
 
     def _roll_back(self) -> None:
         if self.run is not None:

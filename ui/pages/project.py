@@ -327,7 +327,7 @@ def go_words(project: GoProject, toolchain: Toolchain) -> str:
 def revision_words(revision: GitRevision | None) -> str:
     """Return the revision in words."""
     if revision is None:
-        return _("not under git: without a version given, the time of the build is used")
+        return _("not under git: without a version given, one is made from the source")
     from datetime import UTC, datetime
 
     day = datetime.fromtimestamp(revision.commit_time, UTC).strftime("%Y-%m-%d")

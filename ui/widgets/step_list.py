@@ -104,7 +104,7 @@ class StepModel(QAbstractListModel):
             if event.state in MOVING:
                 row.began = now
                 row.pace = Pace()
-            elif row.state in MOVING:
+            elif row.state is StepState.RUNNING:  # what undoing took is not what the step took
                 row.took = now - row.began
             row.state = event.state
             row.failed |= event.state is StepState.FAILED
