@@ -187,7 +187,10 @@ def wait_healthy(
                     seconds=health.timeout
                 ),
                 _("Last try: {problem}.").format(problem=problem),
-                _("Look at its last output; if it only needs longer, raise deploy.health.timeout."),
+                _(
+                    "Look at its last output; if it only needs longer, raise Wait at most on the "
+                    "Method page (deploy.health.timeout)."
+                ),
             )
         ctx.cancel.wait(INTERVAL_SECONDS)
         now = alive()

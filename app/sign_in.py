@@ -163,7 +163,9 @@ def service_secrets(
             raise SlipwayError(
                 _("The secret {name} has no value.").format(name=name),
                 reason or _("Neither environment nor keyring hold one."),
-                _("Set {variable}, or enter it once in the wizard.").format(variable=variable),
+                _("Set {variable}, or let the wizard keep it in the keyring.").format(
+                    variable=variable
+                ),
             )
         found[name] = value
     return found

@@ -35,6 +35,8 @@ SUITES = {
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
     " (python3 dev.py test --package)",
 }
+# Qt's own is 800 pixels wide
+OFFSCREEN = f"offscreen:configfile={Path(__file__).with_name('screen.json')}"
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
 LEFT_OUT = SUITES | {
@@ -136,7 +138,7 @@ def _forget_developer(environment: os._Environ[str], home: Path) -> None:
     environment.update(
         # Programs started by a test can't see the keyring set below.
         PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
-        QT_QPA_PLATFORM=environment.get("QT_QPA_PLATFORM", "offscreen"),
+        QT_QPA_PLATFORM=environment.get("QT_QPA_PLATFORM", OFFSCREEN),
         LANGUAGE="en",
         GIT_AUTHOR_NAME="Test",
         GIT_AUTHOR_EMAIL="test@localhost",

@@ -64,8 +64,8 @@ KEYS = {
     "project.package": "The main package, if the project has several.",
     "build.platform": "What it is built for; `auto` takes what the server is.",
     "build.version": (
-        "The version that is shown and stamped; `auto` asks git (`git describe --tags --always`, with "
-        "`-dirty` behind it for changes to anything but `slipway.toml`)."
+        "The version that is shown and stamped; `auto` asks git (`git describe --tags --always`, "
+        "with `-dirty` behind it for changes to anything but `slipway.toml`)."
     ),
     "build.stamp": "The variable that gets the version (`-ldflags -X`); empty for none.",
     "build.tags": "Go's build tags.",

@@ -26,7 +26,7 @@ def windows_problems(request: DeployRequest, facts: HostFacts) -> Iterator[Probl
             _("{host} is not a Windows server: it runs {system}.").format(
                 host=facts.hostname, system=facts.os_name
             ),
-            _("Choose a container (kind “docker”), or another server."),
+            _("Choose Docker container on the Method page (kind “docker”), or another server."),
         )
         return
     yield from _rights(facts, windows)

@@ -1,7 +1,9 @@
 """The whole wizard: a real project, really deployed on this computer, by keyboard alone."""
 
+import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -358,6 +360,23 @@ def test_every_button_of_a_page_has_its_own_letter(ready: Wizard) -> None:
                 texts += [each.text()]
         letters = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
         assert len(letters) == len(set(letters)), (page.title, sorted(letters), texts)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX only: a screen of any size")
+def test_the_window_fits_a_small_screen(tmp_path: Path) -> None:
+    screens = json.loads(Path(__file__).parents[1].joinpath("screen.json").read_text("utf-8"))
+    screens["screens"][0] |= {"width": 960, "height": 540}  # 1920 × 1080 at 200 %
+    (tmp_path / "screen.json").write_text(json.dumps(screens), encoding="utf-8")
+    code = (
+        "from PySide6.QtWidgets import QApplication as A; app = A([])\n"
+        "from ui.draft import Draft; from ui.wizard import Wizard\n"
+        "wizard = Wizard(Draft()); wizard.show(); print(wizard.width(), wizard.height())"
+    )
+    platform = f"offscreen:configfile={tmp_path / 'screen.json'}"
+    said = subprocess.check_output(
+        [sys.executable, "-c", code], env=os.environ | {"QT_QPA_PLATFORM": platform}, text=True
+    )
+    assert said.split() == ["960", "540"]
 
 
 # The entry point

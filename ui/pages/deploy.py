@@ -136,8 +136,8 @@ class DeployPage(Page):
             page = browser_url(self.draft.request)
             if page and not url.startswith(page):
                 more = _(
-                    "On the server {url} answers as it should. From here its address is {page}, if no "
-                    "firewall stands in between."
+                    "On the server {url} answers as it should. From here its address is {page}, if "
+                    "no firewall stands in between."
                 ).format(url=url, page=page)
             say_outcome(self.notice, run.outcome, run.error, more)
         else:

@@ -75,7 +75,13 @@ class PlanView(QWidget):
         row.addWidget(button(_("&Copy all commands"), self.copy_all, "copy", "quiet"))
         card.body.addLayout(row)
         card.body.addWidget(
-            label(_("Exactly this will run, in this order. Secrets are masked."), "muted")
+            label(
+                _(
+                    "This will run, in this order. … stands for secrets, and for what is known "
+                    "only then."
+                ),
+                "muted",
+            )
         )
         steps = QVBoxLayout()
         steps.setSpacing(2)
