@@ -24,7 +24,7 @@ CHECKOUT = r"C:\项目 one\slipway"
 PATH = r"C:\Program Files\Go\bin;C:\linux"
 # The suites, and how many of their tests do not run there: 53 have POSIX itself as their subject,
 # five need a PowerShell. One more is a decision, not an accident.
-SUITES = {"tests/unit": 58, "tests/ui": 1}
+SUITES = {"tests/unit": 58, "tests/ui": 0}
 AT_A_TIME = 2
 TIMEOUT = 600  # seconds for one test; starting a program costs several times as much there
 
