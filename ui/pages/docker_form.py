@@ -184,6 +184,7 @@ class DockerForm(KindForm):
             _("&Set password"),
             remember=True,
         )
+        dialog.keeping.follow(self.draft.look_for_keyring())
         if dialog.exec():
             self.draft.set_registry_password(dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from app.errors import Problem
 from app.i18n import _
 from ui.draft import Draft
 from ui.pages.answers import (
@@ -57,6 +58,10 @@ class MethodPage(FormPage):
     @property
     def note(self) -> str:
         return kind_words()[self.draft.request.deploy.kind][0]
+
+    def problems(self) -> tuple[Problem, ...]:
+        unkept = self.draft.unkept_value
+        return (*super().problems(), *((unkept,) if unkept else ()))
 
     def _add_service(self) -> QWidget:
         card = Card()
@@ -123,8 +128,6 @@ class MethodPage(FormPage):
             for widget in form.widgets:
                 widget.setVisible(form.kind == kind)
         super().refresh()
-        if self.draft.keeping.error is not None:
-            self.notice.say_error(self.draft.keeping.error)
         self._name.explain(name_words(kind))
         self._root.explain(root_words(kind))
         self._kinds.refresh()

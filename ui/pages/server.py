@@ -221,6 +221,8 @@ class ServerPage(Page):
 
     def _open(self, dialog: Asking) -> None:
         self._dialog = dialog
+        if isinstance(dialog, SecretsDialog):
+            dialog.keeping.follow(self.draft.look_for_keyring())
         dialog.finished.connect(self._answered)
         dialog.open()
 
