@@ -90,7 +90,8 @@ class Draft(QObject):
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
-        self.connecting.drained.connect(self._take_questions)
+        self.connecting.drained.connect(self._take_news)
+        self.under_way = ""  # what a connection that is being made does, "" while it connects
         self._credentials: dict[Target, Credentials] = {}
         self._keep: dict[Target, frozenset[str]] = {}
         self._kept = ("", "")  # field and name of the value that went to the keyring last
@@ -553,6 +554,7 @@ class Draft(QObject):
         visit = replace(self._visit(self.target), keep=keep, trusted=trusted)
         transport = self._transport
         self.planning.drop()
+        self.under_way = ""
         self.connecting.start(lambda emit, cancel: visit.look(transport, emit, cancel))
 
     def _plan(self) -> None:
@@ -654,9 +656,13 @@ class Draft(QObject):
     def _take_lines(self, lines: list[tuple[Stream, str]]) -> None:
         self.build_lines.extend(lines)
 
-    def _take_questions(self, questions: list[Question]) -> None:
-        for question in questions:
-            self.asked.emit(question)
+    def _take_news(self, news: list[Question | str]) -> None:
+        for each in news:
+            if isinstance(each, str):
+                self.under_way = each
+                self._tell()
+            else:
+                self.asked.emit(each)
 
     # Odds and ends
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.docker_facts import Container
-from app.errors import UntrustedHost
+from app.errors import ConnectError, UntrustedHost
 from app.kinds.docker_adopting import adopt
 from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
 from app.transport import Secret
+from app.winhost import Tell
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.draft import Draft
 from ui.jobs import Found, ssh_hosts
@@ -245,3 +247,25 @@ def test_an_interrupted_run_says_what_is_done_and_what_is_not() -> None:
     assert "Done: Load the image" in words
     assert "perhaps done: Stop the old one" in words
     assert "Not begun: Start the new one" in words
+
+
+def test_what_takes_its_time_while_connecting_is_said(
+    qtbot: QtBot, page: ServerPage, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def connect(_target: Target, _credentials: object, _known: object, tell: Tell) -> None:
+        tell("Building the tool…")
+        go_on.wait(WAIT / 1000)
+        raise ConnectError("It went away")
+
+    monkeypatch.setattr("app.host.connect", connect)
+    draft.set("targets", (Target("server", user="deploy"),))
+    draft.test_connection()
+    assert page._state.text() == "Connecting to deploy@server…"
+    qtbot.waitUntil(lambda: page._state.text() == "Building the tool…", timeout=WAIT)
+    go_on.set()
+    qtbot.waitUntil(lambda: not draft.connecting.running, timeout=WAIT)
+    assert page._state.text() == ""
+    draft.test_connection()
+    assert page._state.text() == "Connecting to deploy@server…"
