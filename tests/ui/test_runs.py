@@ -240,11 +240,14 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
 
 def test_cancel(qtbot: QtBot, page: DeployPage, history: History) -> None:
     run = begun(qtbot, page, Stage(history))
+    qtbot.waitUntil(lambda: run.seconds > 1.0)
     page.cancel_button.click()
     assert run.state is RunState.CANCELLING
+    assert run.seconds < 1.0  # since the click
     assert not page.cancel_button.isEnabled()
     ended(qtbot, run)
     assert run.outcome is Outcome.CANCELLED
+    assert run.seconds > 1.0  # all of it
     assert page.notice.text.startswith("Cancelled")
 
 
