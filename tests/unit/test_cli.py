@@ -624,3 +624,20 @@ def test_the_sample_is_ready_to_deploy(tmp_path: Path) -> None:
     assert sample.sample_profile(tmp_path / "sample") == file
     assert profile.load(file) == request
     assert "mine" in (tmp_path / "sample" / "main.go").read_text()
+
+
+def test_open_is_a_command_with_help_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["open", "--help"])
+    assert ended.value.code == 0
+    said = capfd.readouterr().out
+    assert "slipway open" in said
+    assert "open the wizard's window, filled in" in said
+    assert "FILE" in said
+    opened: list[tuple[Path, str]] = []
+    words = ["open", str(tmp_path), "--language", "zh_CN"]
+    assert main(words, lambda file, language: opened.append((file, language)) or 0) == 0
+    assert opened == [(tmp_path, "zh_CN")]
+    assert main(["open", str(tmp_path), "--language", "en"]) == 2  # there is no window here
