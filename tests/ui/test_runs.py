@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from app.transport import CancelToken
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
 from ui.draft import Draft
 from ui.pages.deploy import DeployPage, browser_url
+from ui.release_page import ReleasePage
 from ui.run import Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.command_view import CommandView, commands_text
@@ -314,3 +316,15 @@ def test_where_the_browser_goes(url: str, target: Target, shown: str) -> None:
 def test_every_button_has_a_name(qtbot: QtBot, page: DeployPage) -> None:
     for each in page.findChildren(QPushButton):
         assert each.text() or each.accessibleName()
+
+
+def test_a_release_whose_image_is_gone_does_not_lie_on_the_server(qtbot: QtBot) -> None:
+    listed = ReleasePage(request())
+    qtbot.addWidget(listed)
+    there = two_releases()
+    listed.show_releases(there)
+    assert listed._words.text() == "2 releases on the server"
+    assert there.docker is not None
+    listed.show_releases(replace(there, docker=replace(there.docker, kept=())))
+    assert listed._words.text() == "1 release on the server"
+    assert [row[2] for row in listed._rows()] == ["serves now", "its files are gone"]
