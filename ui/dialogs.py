@@ -28,7 +28,7 @@ from ui.report import conceal
 from ui.task import Task
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like
 
 WIDTH = 560
 FITTING = 50  # letters of a fingerprint that fit into a line
@@ -302,7 +302,7 @@ class SecretValueDialog(Asking):
         )
         self._taken = taken
         self._name = QLineEdit(name)
-        self._name.setPlaceholderText("DB_PASSWORD")
+        self._name.setPlaceholderText(like("DB_PASSWORD"))
         self._name.setReadOnly(bool(name))
         self._name.textChanged.connect(self._check)
         self._value = QLineEdit()

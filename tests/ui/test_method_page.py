@@ -299,3 +299,13 @@ def test_a_value_that_the_keyring_refuses_is_told_at_its_field_while_it_is_there
     draft.set("deploy.secrets", ("DB_PASSWORD",))
     draft.set_secret("DB_PASSWORD", Secret("another"), keep=False)
     assert secrets.problem == ""
+
+
+def test_an_example_does_not_look_like_what_is_set(page: MethodPage, draft: Draft) -> None:
+    right = field(page, "deploy.docker.cap-add").control
+    assert isinstance(right, QLineEdit)
+    assert right.placeholderText() == "none, like NET_BIND_SERVICE"
+    editor = rows(page, "deploy.docker.ports")
+    editor.set_values((("", ""),))
+    edits = [edit for edits, _remove in editor._rows for edit in edits]
+    assert {edit.placeholderText() for edit in edits} == {"like 8080"}

@@ -22,7 +22,7 @@ from ui.pages.kind_choice import KindChoice, kind_words
 from ui.pages.secrets_editor import SecretsEditor
 from ui.pages.windows_form import WindowsForm
 from ui.widgets.basics import Card, Disclosure
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like
 from ui.widgets.rows import Column, RowsEditor
 
 
@@ -65,7 +65,7 @@ class MethodPage(FormPage):
 
     def _add_service(self) -> QWidget:
         card = Card()
-        self._name = Field("name", _("Na&me"), self.tie(TextAnswer("name", "hello")))
+        self._name = Field("name", _("Na&me"), self.tie(TextAnswer("name", like("hello"))))
         card.body.addWidget(self._name)
         for form in self._forms:
             for field in form.service:
