@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -88,10 +88,16 @@ def test_an_address_is_taken_apart_and_a_refusal_explained(
     assert not page._answer.isVisible()
     assert any(problem.blocking for problem in page.problems())
     page.address.user.setFocus()
+    qtbot.wait(50)  # for the box to have its place
+    before = page.address.user.mapTo(page, QPoint())
     qtbot.keyClicks(page.address.user, "x")
     assert draft.connecting.state is TaskState.IDLE
-    assert page.notice.text == ""
+    qtbot.wait(50)
+    assert page.address.user.mapTo(page, QPoint()) == before
+    assert "refuses connections" in page.notice.text  # until the next test begins
     assert "not been looked at" in page._test_field.problem
+    draft.test_connection()
+    assert page.notice.text == ""
 
 
 def test_this_computer_is_looked_at_by_itself(
