@@ -32,22 +32,30 @@ BUG = 70
 PROGRAM = "slipway"
 
 Command = Callable[[Session], int]
+ShowWindow = Callable[[Path, str], int]
 
 if TYPE_CHECKING:
     Parts = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 (has no other name)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def main(argv: Sequence[str] | None = None, show_window: ShowWindow | None = None) -> int:
+    """Run one command and return its exit code.
+
+    ``show_window`` opens the wizard with a file, in a language; without it there is no ``open``.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["supervise"]:  # what the packaged application starts itself with
         return supervise.main(arguments[1:])
     _write_anything()
-    use_language(_language(arguments))
+    language = _language(arguments)
+    use_language(language)
     translate_argparse()
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if "run" not in options:
+    run = getattr(options, "run", None)
+    if run is None:
+        if show_window is not None and "file" in options:
+            return show_window(Path(options.file), language)
         parser.print_help(sys.stderr)
         return NOTHING_TOUCHED
     console = Console(as_json=getattr(options, "json", False))
@@ -56,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="slipway-", ignore_cleanup_errors=True) as folder,
     ):
         session = Session(options, console, interrupts, Path(folder))
-        code = _guarded(options.run, session)
+        code = _guarded(run, session)
     _let_go()
     return code
 
@@ -135,11 +143,17 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description=_("Puts a Go service on a server and can take it back."),
-        epilog=_("Without a command, the wizard opens; “slipway open FILE” opens it filled in."),
+        epilog=_("Without a command, the wizard opens."),
     )
     parser.add_argument("--language", metavar="CODE", help=_("language of all texts, like zh_CN"))
     parser.add_argument("--version", action=_Version, nargs=0, help=_("show the version"))
     parts = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"))
+    opened = _add(parts, "open", None, _("open the wizard's window, filled in"))
+    opened.add_argument(
+        "file",
+        metavar="FILE",
+        help=_("the profile, or the folder of slipway.toml or of a Go project"),
+    )
     _add_demo(parts)
     inspect = _add(parts, "inspect", commands.inspect, _("show what a Go project is"))
     inspect.add_argument("folder", metavar="DIR")
@@ -173,7 +187,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(parts: Parts, name: str, run: Command, words: str) -> argparse.ArgumentParser:
+def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.ArgumentParser:
     part = parts.add_parser(name, help=words, description=words)
     part.set_defaults(run=run)
     part.add_argument(

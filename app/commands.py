@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app import profile, runner, service
-from app.console import Console, Interrupts, View, columns, view
+from app.console import Console, Interrupts, View, columns, table, view
 from app.credentials import KnownHosts, PasswordStore
 from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
 from app.events import Event, Outcome, RunEnded
@@ -566,27 +566,22 @@ def releases(session: Session) -> int:
 
 def _releases(session: Session, request: DeployRequest) -> int:
     with session.host(request) as host:
-        found = sorted(host.facts.records.releases, key=lambda item: item.id, reverse=True)
+        found = service.newest_first(host.facts)
         shapes = [release_shape(item, request, host.facts) for item in found]
         session.console.show({"target": str(host.target), "name": request.name, "releases": shapes})
         if not found:
             session.console.say(_("There is no release on {target}.").format(target=host.target))
-        for item in found:
-            session.console.say(_release_line(item, host))
+            return DONE
+        heads = (_("Release"), _("Version"), _("State"), _("By"))
+        rows = [(item.id, item.version, _release_state(item, host), item.by) for item in found]
+        for line in table((heads, *rows)):
+            session.console.say(line)
     return DONE
 
 
-def _release_line(item: Release, host: Host) -> str:
-    state = host.facts.records.state
-    marks = [
-        (item.id == state.current, _("serves now")),
-        (item.id == state.previous, _("served before")),
-        (item.id in state.bad, _("failed")),
-        (item.id in state.pinned, _("pinned")),
-        (item.dirty, _("uncommitted changes")),
-    ]
-    words = _(", ").join(word for mark, word in marks if mark)
-    return f"{item.id:32}  {item.version:20}  {item.by:24}  {words}".rstrip()
+def _release_state(item: Release, host: Host) -> str:
+    words = service.release_words(host.request, host.facts, item)
+    return _(", ").join((words, _("uncommitted changes"))) if item.dirty else words
 
 
 def logs(session: Session) -> int:

@@ -276,6 +276,12 @@ def columns(text: str) -> int:
     return sum(_columns(character) for character in text)
 
 
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns stand under each other."""
+    widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
+    return ["  ".join(map(fitted, row, widths)).rstrip() for row in rows]
+
+
 def fitted(text: str, width: int) -> str:
     """Return a text cut or filled to ``width`` columns of a terminal."""
     used = 0

@@ -48,6 +48,8 @@ BUSY_SECONDS = 10.0
 class Run:
     """One run of this desktop; ``when`` in ISO 8601 UTC, ``outcome`` None while it is on.
 
+    ``seconds`` is the time in which something ran: the deployment, and rolling it back.
+
     A run whose outcome stays None was ended together with Slipway.
     """
 
@@ -187,19 +189,27 @@ class Record:
         self._history = history
         self._rows = tuple(rows)
         self._began = time.monotonic()
+        self._ended: float | None = None
+        self._rested = 0.0
         self._guard = threading.Lock()
         self._file: TextIO | None = None
         self._write(f"{run.title}\n{run.when}\n\n")
 
     def write(self, event: Event) -> None:
         """Take one event; texts come masked."""
-        seconds = time.monotonic() - self._began
+        now = time.monotonic()
+        seconds = now - self._began
+        if self._ended is not None:  # it is rolled back: looking at it was no part of the run
+            self._rested += now - self._ended
+            self._ended = None
         text = log_text(event, self._rows)
         if text:
             self._write("".join(f"{seconds:8.2f}  {line}\n" for line in text.splitlines()))
         if isinstance(event, RunEnded):
+            self._ended = now
             self._close()
-            self._history.finish(self.run.id, event.outcome, str(event.error or ""), seconds)
+            error, took = str(event.error or ""), seconds - self._rested
+            self._history.finish(self.run.id, event.outcome, error, took)
 
     def _write(self, text: str) -> None:
         try:

@@ -18,7 +18,7 @@ from app.releases import Records, Release, State, Store, parse_lock, read_journa
 from app.request import DeployRequest, Target
 from app.transport import TOOL, Command, CommandResult, Script, Secret, Transport
 from app.windows_facts import WindowsFacts, read_windows
-from app.winhost import WindowsTool
+from app.winhost import Tell, WindowsTool, tell_nobody
 
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64",
             "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386",
@@ -72,8 +72,16 @@ class HostFacts:
         return f"{self.system}/{self.arch}"
 
 
-def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -> Transport:
-    """Return an open transport; raises ConnectError, AuthError or UntrustedHost."""
+def connect(
+    target: Target,
+    credentials: Credentials,
+    known_hosts: KnownHosts,
+    tell: Tell = tell_nobody,
+) -> Transport:
+    """Return an open transport; raises ConnectError, AuthError or UntrustedHost.
+
+    ``tell`` hears what takes its time on the way, in words.
+    """
     transport: Transport
     if target.transport == "local":
         from app.transport.local import LocalTransport
@@ -82,12 +90,12 @@ def connect(target: Target, credentials: Credentials, known_hosts: KnownHosts) -
     elif target.transport == "winrm":
         from app.transport.winrm import WinRmTransport
 
-        transport = WinRmTransport(target, credentials, known_hosts, WindowsTool())
+        transport = WinRmTransport(target, credentials, known_hosts, WindowsTool(tell))
     else:
         # paramiko costs 0.3 s to import: only whoever uses SSH pays it
         from app.transport.ssh_windows import open_ssh
 
-        return open_ssh(target, credentials, known_hosts, WindowsTool())
+        return open_ssh(target, credentials, known_hosts, WindowsTool(tell))
     try:
         transport.open()
     except BaseException:

@@ -14,8 +14,9 @@ from app.host import HostFacts
 from app.i18n import _
 from app.kinds.process import GRACE_SECONDS
 from app.kinds.windows_steps import event_line, events_command, log_command
+from app.plan import kind_of
 from app.process_facts import supervise
-from app.releases import lock_held
+from app.releases import Release, lock_held
 from app.request import DeployRequest
 from app.step import RunContext
 from app.transport import (
@@ -93,6 +94,50 @@ def state_words(state: str) -> str:
         "continue-pending": _("Starting"),
     }
     return words.get(state, state)
+
+
+def newest_first(facts: HostFacts) -> tuple[Release, ...]:
+    """Return the releases that lie there, the newest first."""
+    return tuple(sorted(facts.records.releases, key=lambda release: release.id, reverse=True))
+
+
+def lies_there(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
+    """Return whether more than a release's record is there: its files, or its image."""
+    current = release.id == facts.records.state.current
+    return current or kind_of(request).available(facts, release)
+
+
+def can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
+    """Return whether a release can be rolled back to."""
+    state = facts.records.state
+    return (
+        release.id != state.current
+        and release.id not in state.bad
+        and kind_of(request).available(facts, release)
+    )
+
+
+def release_words(request: DeployRequest, facts: HostFacts, release: Release) -> str:
+    """Return what a release is on its server."""
+    state = facts.records.state
+    parts = []
+    if release.id == state.current:
+        parts.append(_("serves now"))
+    elif release.id in state.bad:
+        parts.append(_("failed"))
+    elif not kind_of(request).available(facts, release):
+        parts.append(_("its files are gone"))
+    elif release.id == state.previous:
+        parts.append(_("served before"))
+    elif release.id in state.verified:
+        parts.append(_("was healthy"))
+    elif not release.adopted:
+        parts.append(_("never served"))
+    if release.id in state.pinned:
+        parts.append(_("pinned"))
+    if release.adopted:
+        parts.append(_("adopted"))
+    return _(", ").join(parts)
 
 
 def _state(facts: HostFacts) -> tuple[str, str, str, int]:

@@ -63,7 +63,7 @@ class SignIn:
 
     def reconnect(self) -> Transport:
         """Return an open transport without asking anybody."""
-        return connect(self.target, self.credentials, self.known_hosts)
+        return connect(self.target, self.credentials, self.known_hosts, self.console.say)
 
     def ask_sudo(self) -> None:
         """Ask a person for the sudo password; used from the next connection on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,12 @@ SOURCES = Path(__file__).resolve().parent.parent / "resources" / "winhost"
 REMOTE_FOLDER = r"C:\Program Files\Slipway"
 ARCHITECTURES = ("amd64", "arm64")
 QUOTED_LINES = 20
+
+Tell = Callable[[str], None]
+
+
+def tell_nobody(words: str) -> None:
+    """Drop what is under way."""
 
 
 def source_id() -> str:
@@ -50,10 +56,12 @@ def program(
     toolchain: Toolchain | None = None,
     cancel: CancelToken | None = None,
     on_line: OnLine = ignore_line,
+    tell: Tell = tell_nobody,
 ) -> Path:
     """Return slipway-host.exe for ``arch`` ("amd64", "arm64"): prebuilt, or built once and kept.
 
-    Raises BuildError, ToolchainError, Cancelled.
+    ``tell`` hears of a build before it begins: it takes a minute. Raises BuildError,
+    ToolchainError, Cancelled.
     """
     if arch not in ARCHITECTURES:
         raise BuildError(
@@ -72,14 +80,19 @@ def program(
         with _whole(kept) as part:
             part.write_bytes(gzip.decompress(prebuilt.read_bytes()))
     else:
+        tell(_("Building Slipway's own tool for the server…"))
         build_program(arch, kept, toolchain or find_toolchain(), cancel, on_line)
     return kept
 
 
 class WindowsTool:
-    """The program of our own sources, as the transports to Windows need it."""
+    """The program of our own sources, as the transports to Windows need it.
 
-    def __init__(self) -> None:
+    ``tell`` hears what takes its time while the program is got and sent.
+    """
+
+    def __init__(self, tell: Tell = tell_nobody) -> None:
+        self.tell = tell
         self._id = ""
 
     @property
@@ -95,7 +108,7 @@ class WindowsTool:
 
     def program(self, arch: str) -> Path:
         """Return it for an architecture; raises BuildError or ToolchainError."""
-        return program(arch)
+        return program(arch, tell=self.tell)
 
 
 def build_program(

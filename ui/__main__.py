@@ -44,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_window(sample_profile())
     from app.cli import main as command_line
 
-    return command_line(arguments)
+    return command_line(arguments, _run_window)
 
 
-def _run_window(path: Path | None) -> int:
+def _run_window(path: Path | None, language: str = "") -> int:
     from ui.settings import Settings
 
-    use_language(Settings().language)
+    use_language(language or Settings().language)
     if path is not None and not path.exists():
         _complain(_("{path} does not exist.").format(path=path))
         return 2

@@ -18,16 +18,17 @@ from PySide6.QtWidgets import (
 
 from app.credentials import CERTIFICATE, What, hex_fingerprint
 from app.errors import UntrustedHost
-from app.i18n import _
+from app.i18n import _, sentences
 from app.request import Target
 from app.rules import ENV_NAME
 from app.server_setup import fingerprint_lines
 from app.transport import Secret
 from ui.jobs import Question
 from ui.report import conceal
+from ui.task import Task
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like
 
 WIDTH = 560
 FITTING = 50  # letters of a fingerprint that fit into a line
@@ -181,6 +182,45 @@ def ask(
     return dialog
 
 
+class KeyringBox(QWidget):
+    """The box that has a secret kept; off, and saying why, where there is no keyring."""
+
+    def __init__(self, words: str, *, ticked: bool) -> None:
+        super().__init__()
+        self.box = QCheckBox(words)
+        self.box.setChecked(ticked)
+        self._why = label(role="small")
+        self._why.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.box)
+        column.addWidget(self._why)
+        self._looking: Task | None = None
+
+    def follow(self, looking: Task) -> None:
+        """Say what this task finds out: why there is no keyring, "" if there is one."""
+        self._looking = looking
+        looking.changed.connect(self._found)
+        self._found()
+
+    def _found(self) -> None:
+        reason = self._looking.result if self._looking is not None else ""
+        if not reason:
+            return
+        words = sentences(
+            _("The system's keyring can't be used."),
+            reason,
+            _("Slipway forgets it when it is closed."),
+        )
+        self.box.setChecked(False)
+        self.box.setEnabled(False)
+        self.box.setAccessibleDescription(words)
+        self.setToolTip(words)
+        self._why.setText(words)
+        self._why.show()
+
+
 class SecretsDialog(Asking):
     """Asks for one or more secrets; ``remember`` is None where there is nothing to offer."""
 
@@ -202,9 +242,9 @@ class SecretsDialog(Asking):
             edit.setInputMethodHints(Qt.InputMethodHint.ImhSensitiveData)
             self.body.addWidget(Field("", prompt.rstrip(": "), edit, stacked=True))
             self._edits.append(edit)
-        self._remember = QCheckBox(_("&Remember in the keyring of this computer"))
-        self._remember.setVisible(remember)
-        self.body.addWidget(self._remember)
+        self.keeping = KeyringBox(_("&Remember in the keyring of this computer"), ticked=False)
+        self.keeping.setVisible(remember)
+        self.body.addWidget(self.keeping)
         accept = button(action, self.accept, role="primary")
         self.add_answers(accept, button(_("&Cancel"), self.reject), accept)
 
@@ -216,7 +256,7 @@ class SecretsDialog(Asking):
     @property
     def remember(self) -> bool:
         """Whether it shall be kept in the keyring."""
-        return self._remember.isChecked()
+        return self.keeping.box.isChecked()
 
 
 def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> SecretsDialog:
@@ -268,7 +308,7 @@ class SecretValueDialog(Asking):
         )
         self._taken = taken
         self._name = QLineEdit(name)
-        self._name.setPlaceholderText("DB_PASSWORD")
+        self._name.setPlaceholderText(like("DB_PASSWORD"))
         self._name.setReadOnly(bool(name))
         self._name.textChanged.connect(self._check)
         self._value = QLineEdit()
@@ -279,9 +319,8 @@ class SecretValueDialog(Asking):
         self._name_field = Field("", _("&Name"), self._name, stacked=True)
         self.body.addWidget(self._name_field)
         self.body.addWidget(Field("", _("&Value"), self._value, beside=(self._show,), stacked=True))
-        self._keep = QCheckBox(_("&Keep the value in the keyring of this computer"))
-        self._keep.setChecked(True)
-        self.body.addWidget(self._keep)
+        self.keeping = KeyringBox(_("&Keep the value in the keyring of this computer"), ticked=True)
+        self.body.addWidget(self.keeping)
         self._accept = button(
             _("S&et the value") if name else _("&Add the secret"), self.accept, role="primary"
         )
@@ -302,7 +341,7 @@ class SecretValueDialog(Asking):
     @property
     def keep(self) -> bool:
         """Whether the value goes to the keyring."""
-        return self._keep.isChecked()
+        return self.keeping.box.isChecked()
 
     def _check(self) -> None:
         name = self.name

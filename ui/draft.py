@@ -22,7 +22,7 @@ from app.errors import (
     SlipwayError,
     UntrustedHost,
 )
-from app.i18n import _
+from app.i18n import _, sentences
 from app.request import DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.problems import all_problems, project_problems
@@ -86,12 +86,15 @@ class Draft(QObject):
         self.planning = self._task(self._planned)
         self.secrets_reading = self._task(self._secrets_read)
         self.keeping = self._task(self._tell)
+        self.keyring = self._task(self._tell)
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
-        self.connecting.drained.connect(self._take_questions)
+        self.connecting.drained.connect(self._take_news)
+        self.under_way = ""  # what a connection that is being made does, "" while it connects
         self._credentials: dict[Target, Credentials] = {}
         self._keep: dict[Target, frozenset[str]] = {}
+        self._kept = ("", "")  # field and name of the value that went to the keyring last
         self._secrets: dict[str, Secret] = {}
         self._passwords_given: dict[Entry, Secret] = {}
         self._platforms: dict[Target, str] = {}
@@ -175,6 +178,15 @@ class Draft(QObject):
         """Why the keyring did not take the password that was given last."""
         found: Found | None = self.connecting.result
         return found.unkept if found else None
+
+    @property
+    def unkept_value(self) -> Problem | None:
+        """Why the keyring did not take the value of a field, while there is such a value."""
+        error, (field, name) = self.keeping.error, self._kept
+        gone = field == "deploy.secrets" and name not in self.request.deploy.secrets
+        if error is None or gone:
+            return None
+        return Problem(field, sentences(error.title, error.detail), error.hint, blocking=False)
 
     @property
     def plan(self) -> Plan | None:
@@ -299,11 +311,16 @@ class Draft(QObject):
     def set_secret(self, name: str, value: Secret, *, keep: bool) -> None:
         """Take the value of one of the program's secrets; ``keep`` puts it in the keyring too."""
         self._secrets[name] = value
-        if keep:
-            service, store = self.request.name, self.passwords
-            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, name, value))
+        field = "deploy.windows.account" if name == ACCOUNT_PASSWORD else "deploy.secrets"
+        self._keep_value(field, (self.request.name, name), value if keep else None)
         self.planning.drop()
         self._tell()
+
+    def look_for_keyring(self) -> Task:
+        """Find out whether there is a keyring; the task's result is why not, "" if there is."""
+        store = self.passwords
+        self.keyring.start(lambda _emit, _cancel: store.available())
+        return self.keyring
 
     def set_registry_password(self, value: Secret, *, keep: bool) -> None:
         """Take the password for the registry; ``keep`` puts it in the keyring too."""
@@ -319,10 +336,17 @@ class Draft(QObject):
 
     def _take_password(self, entry: Entry, value: Secret, *, keep: bool) -> None:
         self._passwords_given[entry] = value
-        (service, account), store = entry, self.passwords
-        if keep:
-            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, account, value))
+        self._keep_value("deploy.docker.registry-user", entry, value if keep else None)
         self._tell()
+
+    def _keep_value(self, field: str, entry: Entry, value: Secret | None) -> None:
+        """Give the keyring the value of a field; none is kept: what was said of it is over."""
+        (service, name), store = entry, self.passwords
+        if value is not None:
+            self._kept = (field, name)
+            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, name, value))
+        elif self._kept == (field, name):
+            self.keeping.drop()
 
     # Background work
 
@@ -530,6 +554,7 @@ class Draft(QObject):
         visit = replace(self._visit(self.target), keep=keep, trusted=trusted)
         transport = self._transport
         self.planning.drop()
+        self.under_way = ""
         self.connecting.start(lambda emit, cancel: visit.look(transport, emit, cancel))
 
     def _plan(self) -> None:
@@ -639,9 +664,13 @@ class Draft(QObject):
     def _take_lines(self, lines: list[tuple[Stream, str]]) -> None:
         self.build_lines.extend(lines)
 
-    def _take_questions(self, questions: list[Question]) -> None:
-        for question in questions:
-            self.asked.emit(question)
+    def _take_news(self, news: list[Question | str]) -> None:
+        for each in news:
+            if isinstance(each, str):
+                self.under_way = each
+                self._tell()
+            else:
+                self.asked.emit(each)
 
     # Odds and ends
 

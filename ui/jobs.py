@@ -284,7 +284,7 @@ class Visit:
         if self.target.transport == "local":
             return connect(self.target, self.credentials, self.known_hosts)
         credentials = replace(self._with_kept(), answer=answer)
-        return connect(self.target, credentials, self.known_hosts)
+        return connect(self.target, credentials, self.known_hosts, emit)
 
     def _password_words(self) -> str:
         words = (

@@ -17,7 +17,8 @@ from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.releases import Release
 from app.request import DeployRequest
-from ui.server_words import can_serve_again, newest_first, release_words, when_text
+from app.service import can_serve_again, lies_there, newest_first, release_words
+from ui.server_words import when_text
 from ui.widgets.basics import button, label
 
 
@@ -107,8 +108,8 @@ class ReleasePage(QWidget):
             )
             for release in releases
         ]
-        count = len(shown)
-        if count:
+        count = sum(lies_there(self._request, facts, release) for release in releases)
+        if shown:
             words = ngettext(
                 "{count} release on the server", "{count} releases on the server", count
             )
@@ -119,7 +120,7 @@ class ReleasePage(QWidget):
             )
         if self._rows() == shown:
             return
-        self.table.setRowCount(count)
+        self.table.setRowCount(len(shown))
         for row, texts in enumerate(shown):
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)

@@ -78,6 +78,7 @@ class Run(QObject):
         self._put: Emit | None = None
         self._worker: Worker | None = None
         self._began = 0.0
+        self._entered = 0.0
         self._took = 0.0
 
     @property
@@ -98,8 +99,8 @@ class Run(QObject):
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has been running."""
-        return time.monotonic() - self._began if self.running else self._took
+        """How long it took; while it runs, how long it has been in this ``state``."""
+        return time.monotonic() - self._entered if self.running else self._took
 
     def start(self) -> None:
         """Begin."""
@@ -171,6 +172,7 @@ class Run(QObject):
 
     def _enter(self, state: RunState) -> None:
         self.state = state
+        self._entered = time.monotonic()
         self.changed.emit()
 
 

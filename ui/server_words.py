@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 
 from app.host import HostFacts
 from app.i18n import _, ngettext
-from app.plan import kind_of
-from app.releases import Release
-from app.request import DeployRequest
 from app.service import Status, state_words
 from ui.widgets.amounts import age_text
 
@@ -50,42 +47,6 @@ def look_of(status: Status) -> tuple[str, str]:
     if status.state != "running":
         return "stop", "warning"
     return ("error", "danger") if status.healthy is False else ("success", "success")
-
-
-def newest_first(facts: HostFacts) -> tuple[Release, ...]:
-    """Return the releases that lie there, the newest first."""
-    return tuple(sorted(facts.records.releases, key=lambda release: release.id, reverse=True))
-
-
-def can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
-    """Return whether a release can be rolled back to."""
-    state = facts.records.state
-    return (
-        release.id != state.current
-        and release.id not in state.bad
-        and kind_of(request).available(facts, release)
-    )
-
-
-def release_words(request: DeployRequest, facts: HostFacts, release: Release) -> str:
-    """Return what a release is on its server."""
-    state = facts.records.state
-    parts = []
-    if release.id == state.current:
-        parts.append(_("serves now"))
-    elif release.id in state.bad:
-        parts.append(_("failed"))
-    elif not kind_of(request).available(facts, release):
-        parts.append(_("its files are gone"))
-    elif release.id == state.previous:
-        parts.append(_("served before"))
-    elif release.id in state.verified:
-        parts.append(_("was healthy"))
-    if release.id in state.pinned:
-        parts.append(_("pinned"))
-    if release.adopted:
-        parts.append(_("adopted"))
-    return _(", ").join(parts)
 
 
 def _moment(text: str) -> float | None:

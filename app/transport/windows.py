@@ -68,6 +68,10 @@ class Tool(Protocol):
     def program(self, arch: str) -> Path:
         """Return the program for an architecture; raises SlipwayError if it can't be built."""
 
+    @property
+    def tell(self) -> Callable[[str], None]:
+        """What hears of what is under way, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -312,7 +316,9 @@ class WindowsTransport(ABC):
         if not said:
             return
         arch = go_arch(self._architecture())
-        problem = self._send_tool(self._tool.program(arch))
+        program = self._tool.program(arch)
+        self._tool.tell(_("Sending Slipway's own tool to the server…"))
+        problem = self._send_tool(program)
         said = self._tool_problem()
         if said:
             raise ConnectError(

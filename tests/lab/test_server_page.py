@@ -103,7 +103,7 @@ def test_from_a_stranger_to_a_remembered_server(
     qtbot.waitUntil(lambda: page._dialog not in (None, wrong), timeout=WAIT)
     right = password_dialog(qtbot, page)
     right._edits[0].setText(host.password)
-    right._remember.setChecked(True)
+    right.keeping.box.setChecked(True)
     qtbot.keyClick(right._edits[0], Qt.Key.Key_Return)
     found(qtbot, draft)
     assert draft.facts is not None
@@ -138,7 +138,7 @@ def test_without_a_keyring_one_gets_in_all_the_same(
     dialog = password_dialog(qtbot, page)
     assert page.notice.text.endswith("asks for a password.")
     dialog._edits[0].setText(host.password)
-    dialog._remember.setChecked(True)
+    dialog.keeping.box.setChecked(True)
     qtbot.keyClick(dialog._edits[0], Qt.Key.Key_Return)
     found(qtbot, draft)
     assert page.notice.text.startswith("Connected, but the password was not remembered")

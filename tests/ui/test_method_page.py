@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
+from keyring.backends.fail import Keyring as NoKeyring
+from keyring.errors import PasswordSetError
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.transport import Secret
 from tests.memory_keyring import MemoryKeyring
 from ui.dialogs import SecretValueDialog
 from ui.draft import Draft
@@ -18,6 +22,7 @@ from ui.pages.health_card import likely_port
 from ui.pages.method import MethodPage
 from ui.proposals import with_value
 from ui.targets import THIS_COMPUTER
+from ui.task import TaskState
 from ui.widgets.form import Field
 from ui.widgets.rows import RowsEditor
 
@@ -241,3 +246,66 @@ def test_the_likely_port(draft: Draft, key: str, value: object, port: int) -> No
 def test_a_folder_is_no_secret(tmp_path: Path, page: MethodPage, draft: Draft) -> None:
     draft.set("deploy.env", {"API_TOKEN": "x"})
     assert "looks like a secret" in field(page, "deploy.env").problem
+
+
+def test_without_a_keyring_nothing_is_offered_to_be_kept_in_it(
+    qtbot: QtBot, page: MethodPage, draft: Draft
+) -> None:
+    keyring.set_keyring(NoKeyring())
+    asked: list[tuple[bool, str, list[str]]] = []
+
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, SecretValueDialog)
+        QTimer.singleShot(WAIT, dialog.reject)  # a failed assertion would leave it open for good
+        box = dialog.keeping.box
+        qtbot.waitUntil(lambda: not box.isEnabled(), timeout=WAIT // 2)
+        words = [each.text() for each in dialog.keeping.findChildren(QLabel) if each.isVisible()]
+        asked.append((box.isChecked(), dialog.keeping.toolTip(), words))
+        qtbot.keyClicks(dialog._name, "DB_PASSWORD")
+        qtbot.keyClicks(dialog._value, "s3cret")
+        qtbot.keyClick(dialog._value, Qt.Key.Key_Return)
+
+    QTimer.singleShot(50, answer)
+    qtbot.keyClick(page._secrets._add, Qt.Key.Key_Space)
+    [(checked, tip, words)] = asked
+    assert not checked
+    assert words == [tip]
+    assert "There is none on this computer." in tip
+    assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
+    assert draft.keeping.state is TaskState.IDLE
+    assert page.notice.text == ""
+
+
+def test_a_value_that_the_keyring_refuses_is_told_at_its_field_while_it_is_there(
+    qtbot: QtBot,
+    page: MethodPage,
+    draft: Draft,
+    memory_keyring: MemoryKeyring,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_words: str) -> None:
+        raise PasswordSetError("the disk is full")
+
+    monkeypatch.setattr(memory_keyring, "set_password", refuse)
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    draft.set_secret("DB_PASSWORD", Secret("s3cret"), keep=True)
+    secrets = field(page, "deploy.secrets")
+    qtbot.waitUntil(lambda: "the disk is full" in secrets.problem, timeout=WAIT)
+    assert not secrets.blocked
+    assert page.notice.text == ""
+    draft.set("deploy.secrets", ())
+    assert secrets.problem == ""
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    draft.set_secret("DB_PASSWORD", Secret("another"), keep=False)
+    assert secrets.problem == ""
+
+
+def test_an_example_does_not_look_like_what_is_set(page: MethodPage, draft: Draft) -> None:
+    right = field(page, "deploy.docker.cap-add").control
+    assert isinstance(right, QLineEdit)
+    assert right.placeholderText() == "none, like NET_BIND_SERVICE"
+    editor = rows(page, "deploy.docker.ports")
+    editor.set_values((("", ""),))
+    edits = [edit for edits, _remove in editor._rows for edit in edits]
+    assert {edit.placeholderText() for edit in edits} == {"like 8080"}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.unit.test_plan import SECRETS, after, facts, image, request, two_rele
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.pages.deploy import DeployPage, browser_url
+from ui.release_page import ReleasePage
 from ui.run import Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.command_view import CommandView, commands_text
@@ -243,11 +245,14 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
 
 def test_cancel(qtbot: QtBot, page: DeployPage, history: History) -> None:
     run = begun(qtbot, page, Stage(history))
+    qtbot.waitUntil(lambda: run.seconds > 1.0)
     page.cancel_button.click()
     assert run.state is RunState.CANCELLING
+    assert run.seconds < 1.0  # since the click
     assert not page.cancel_button.isEnabled()
     ended(qtbot, run)
     assert run.outcome is Outcome.CANCELLED
+    assert run.seconds > 1.0  # all of it
     assert page.notice.text.startswith("Cancelled")
 
 
@@ -314,3 +319,15 @@ def test_where_the_browser_goes(url: str, target: Target, shown: str) -> None:
 def test_every_button_has_a_name(qtbot: QtBot, page: DeployPage) -> None:
     for each in page.findChildren(QPushButton):
         assert each.text() or each.accessibleName()
+
+
+def test_a_release_whose_image_is_gone_does_not_lie_on_the_server(qtbot: QtBot) -> None:
+    listed = ReleasePage(request())
+    qtbot.addWidget(listed)
+    there = two_releases()
+    listed.show_releases(there)
+    assert listed._words.text() == "2 releases on the server"
+    assert there.docker is not None
+    listed.show_releases(replace(there, docker=replace(there.docker, kept=())))
+    assert listed._words.text() == "1 release on the server"
+    assert [row[2] for row in listed._rows()] == ["serves now", "its files are gone"]

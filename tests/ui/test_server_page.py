@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.docker_facts import Container
-from app.errors import UntrustedHost
+from app.errors import ConnectError, UntrustedHost
 from app.kinds.docker_adopting import adopt
 from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
 from app.transport import Secret
+from app.winhost import Tell
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.draft import Draft
 from ui.jobs import Found, ssh_hosts
@@ -86,10 +88,16 @@ def test_an_address_is_taken_apart_and_a_refusal_explained(
     assert not page._answer.isVisible()
     assert any(problem.blocking for problem in page.problems())
     page.address.user.setFocus()
+    qtbot.wait(50)  # for the box to have its place
+    before = page.address.user.mapTo(page, QPoint())
     qtbot.keyClicks(page.address.user, "x")
     assert draft.connecting.state is TaskState.IDLE
-    assert page.notice.text == ""
+    qtbot.wait(50)
+    assert page.address.user.mapTo(page, QPoint()) == before
+    assert "refuses connections" in page.notice.text  # until the next test begins
     assert "not been looked at" in page._test_field.problem
+    draft.test_connection()
+    assert page.notice.text == ""
 
 
 def test_this_computer_is_looked_at_by_itself(
@@ -245,3 +253,25 @@ def test_an_interrupted_run_says_what_is_done_and_what_is_not() -> None:
     assert "Done: Load the image" in words
     assert "perhaps done: Stop the old one" in words
     assert "Not begun: Start the new one" in words
+
+
+def test_what_takes_its_time_while_connecting_is_said(
+    qtbot: QtBot, page: ServerPage, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def connect(_target: Target, _credentials: object, _known: object, tell: Tell) -> None:
+        tell("Building the tool…")
+        go_on.wait(WAIT / 1000)
+        raise ConnectError("It went away")
+
+    monkeypatch.setattr("app.host.connect", connect)
+    draft.set("targets", (Target("server", user="deploy"),))
+    draft.test_connection()
+    assert page._state.text() == "Connecting to deploy@server…"
+    qtbot.waitUntil(lambda: page._state.text() == "Building the tool…", timeout=WAIT)
+    go_on.set()
+    qtbot.waitUntil(lambda: not draft.connecting.running, timeout=WAIT)
+    assert page._state.text() == ""
+    draft.test_connection()
+    assert page._state.text() == "Connecting to deploy@server…"

@@ -20,7 +20,7 @@ import pytest
 
 from app import commands, demo, profile, sample, supervise
 from app.cli import main
-from app.console import Console, JsonView, Meter, TextView, size
+from app.console import Console, JsonView, Meter, TextView, size, table
 from app.errors import HealthCheckFailed
 from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
 from app.history import History
@@ -309,7 +309,9 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     newest, oldest = shape["releases"]
     assert (newest["version"], newest["current"], newest["verified"]) == ("v2", True, True)
     assert (oldest["version"], oldest["previous"], oldest["available"]) == ("v1", True, True)
-    assert "serves" in run("releases", service.file).out.splitlines()[1]
+    _connecting, *lines = run("releases", service.file).out.splitlines()
+    for line, words in zip(lines, ("State", "serves now", "served before"), strict=True):
+        assert line[lines[0].index("State") :].startswith(words)
 
     logs = run("logs", service.file)
     assert logs.code == 0
@@ -624,3 +626,28 @@ def test_the_sample_is_ready_to_deploy(tmp_path: Path) -> None:
     assert sample.sample_profile(tmp_path / "sample") == file
     assert profile.load(file) == request
     assert "mine" in (tmp_path / "sample" / "main.go").read_text()
+
+
+def test_open_is_a_command_with_help_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["open", "--help"])
+    assert ended.value.code == 0
+    said = capfd.readouterr().out
+    assert "slipway open" in said
+    assert "open the wizard's window, filled in" in said
+    assert "FILE" in said
+    opened: list[tuple[Path, str]] = []
+    words = ["open", str(tmp_path), "--language", "zh_CN"]
+    assert main(words, lambda file, language: opened.append((file, language)) or 0) == 0
+    assert opened == [(tmp_path, "zh_CN")]
+    assert main(["open", str(tmp_path), "--language", "en"]) == 2  # there is no window here
+
+
+def test_a_table_stands_in_columns_whatever_letters_it_has() -> None:
+    assert table((("Name", "By"), ("发布", "me"), ("longer", ""))) == [
+        "Name    By",
+        "发布    me",
+        "longer",
+    ]

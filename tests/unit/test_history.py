@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,14 @@ def test_a_run_is_kept_with_all_its_events(past: History) -> None:
 def test_rolling_back_the_same_run_goes_into_the_same_log(past: History) -> None:
     record = past.begin(REQUEST, "Deploy", ["Lock"])
     record.write(RunEnded(Outcome.SUCCEEDED))
+    time.sleep(0.5)  # somebody looks at it
+    record.write(StepChanged(0, StepState.UNDOING))
+    time.sleep(0.2)
     record.write(StepChanged(0, StepState.UNDONE))
     record.write(RunEnded(Outcome.ROLLED_BACK))
     (run,) = past.runs()
     assert run.outcome is Outcome.ROLLED_BACK
+    assert 0.2 <= run.seconds < 0.5
     assert "succeeded" in run.log.read_text()
     assert "undone" in run.log.read_text()
 

@@ -12,6 +12,8 @@ import socket
 import subprocess
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -29,6 +31,7 @@ from app.transport.windows import (
     Call,
     MixedSplitter,
     Tally,
+    WindowsTransport,
     code_page,
     first_line,
     go_arch,
@@ -249,3 +252,20 @@ def test_the_script_fits_a_command_line() -> None:
     script = (SCRIPTS / "receive.ps1").read_text(encoding="utf-8")
     assert script.isascii()
     assert len(script) * 8 / 3 < 7900
+
+
+def test_sending_the_tool_is_told_and_only_where_it_is_not_there() -> None:
+    said: list[str] = []
+    answers = ["not found", ""]
+    tool = SimpleNamespace(tell=said.append, path=PATH, program=said.append)
+    server: Any = SimpleNamespace(
+        _tool=tool,
+        _tool_problem=lambda: answers.pop(0),
+        _architecture=lambda: "AMD64",
+        _send_tool=lambda _program: said.append("sent") or "",
+    )
+    WindowsTransport._ensure_tool(server)
+    assert said == ["amd64", "Sending Slipway's own tool to the server…", "sent"]
+    answers.append("")
+    WindowsTransport._ensure_tool(server)
+    assert len(said) == 3

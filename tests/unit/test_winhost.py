@@ -129,11 +129,14 @@ def test_a_prebuilt_one_counts_only_if_it_is_of_these_sources(
     prebuilt.mkdir()
     (prebuilt / "slipway-host-arm64.exe.gz").write_bytes(gzip.compress(b"MZ"))
     stamp = prebuilt / "slipway-host-arm64.id"
-    assert winhost.program("arm64", go) in built
+    said: list[str] = []
+    assert winhost.program("arm64", go, tell=said.append) in built
     stamp.write_text("0123456789ab")
-    assert winhost.program("arm64", go) in built
+    assert winhost.program("arm64", go, tell=said.append) in built
+    assert said == ["Building Slipway's own tool for the server…"] * 2
     stamp.write_text(winhost.source_id() + "\n")
-    assert winhost.program("arm64").read_bytes() == b"MZ"
+    assert winhost.WindowsTool(said.append).program("arm64").read_bytes() == b"MZ"
+    assert len(said) == 2
     assert len(built) == 2
 
 

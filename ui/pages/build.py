@@ -44,7 +44,7 @@ from ui.widgets.basics import (
     put_in_tab_order,
     tab_mark,
 )
-from ui.widgets.form import Field
+from ui.widgets.form import Field, none_like
 from ui.widgets.log_view import LogView
 from ui.widgets.rows import Column, RowsEditor
 
@@ -133,7 +133,11 @@ class BuildPage(FormPage):
             (Column(_("Name"), "GOPROXY"), Column(_("Value"), stretch=2)), _("Add variable")
         )
         for field in (
-            Field("build.tags", _("Build ta&gs"), self.tie(WordsAnswer("build.tags", "netgo"))),
+            Field(
+                "build.tags",
+                _("Build ta&gs"),
+                self.tie(WordsAnswer("build.tags", none_like("netgo"))),
+            ),
             Field("build.ldflags", _("&Linker flags"), self.tie(TextAnswer("build.ldflags"))),
             Field(
                 "build.cgo",

@@ -21,7 +21,7 @@ from ui.pages.answers import (
 )
 from ui.pages.kind_form import KindForm, filled
 from ui.widgets.basics import Card, button
-from ui.widgets.form import Field
+from ui.widgets.form import Field, none_like
 from ui.widgets.rows import Column, RowsEditor
 
 
@@ -111,7 +111,7 @@ class DockerForm(KindForm):
             Field(
                 "deploy.docker.cap-add",
                 _("Rights given"),
-                self.page.tie(WordsAnswer("deploy.docker.cap-add", "NET_BIND_SERVICE")),
+                self.page.tie(WordsAnswer("deploy.docker.cap-add", none_like("NET_BIND_SERVICE"))),
             ),
             Field(
                 "deploy.docker.network",
@@ -184,6 +184,7 @@ class DockerForm(KindForm):
             _("&Set password"),
             remember=True,
         )
+        dialog.keeping.follow(self.draft.look_for_keyring())
         if dialog.exec():
             self.draft.set_registry_password(dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()

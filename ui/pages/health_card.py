@@ -21,7 +21,7 @@ from ui.pages.answers import (
     split_port,
 )
 from ui.widgets.basics import Card
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like
 
 
 class HealthCard(Card):
@@ -37,7 +37,7 @@ class HealthCard(Card):
         self._http = Field(
             "deploy.health.http",
             _("&Address"),
-            page.tie(TextAnswer("deploy.health.http", "http://localhost:8080/health")),
+            page.tie(TextAnswer("deploy.health.http", like("http://localhost:8080/health"))),
             _("As seen from the server itself."),
         )
         self._expect = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from app.errors import Problem
 from app.i18n import _
 from ui.draft import Draft
 from ui.pages.answers import (
@@ -21,7 +22,7 @@ from ui.pages.kind_choice import KindChoice, kind_words
 from ui.pages.secrets_editor import SecretsEditor
 from ui.pages.windows_form import WindowsForm
 from ui.widgets.basics import Card, Disclosure
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like
 from ui.widgets.rows import Column, RowsEditor
 
 
@@ -58,9 +59,13 @@ class MethodPage(FormPage):
     def note(self) -> str:
         return kind_words()[self.draft.request.deploy.kind][0]
 
+    def problems(self) -> tuple[Problem, ...]:
+        unkept = self.draft.unkept_value
+        return (*super().problems(), *((unkept,) if unkept else ()))
+
     def _add_service(self) -> QWidget:
         card = Card()
-        self._name = Field("name", _("Na&me"), self.tie(TextAnswer("name", "hello")))
+        self._name = Field("name", _("Na&me"), self.tie(TextAnswer("name", like("hello"))))
         card.body.addWidget(self._name)
         for form in self._forms:
             for field in form.service:
@@ -123,8 +128,6 @@ class MethodPage(FormPage):
             for widget in form.widgets:
                 widget.setVisible(form.kind == kind)
         super().refresh()
-        if self.draft.keeping.error is not None:
-            self.notice.say_error(self.draft.keeping.error)
         self._name.explain(name_words(kind))
         self._root.explain(root_words(kind))
         self._kinds.refresh()

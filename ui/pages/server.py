@@ -137,8 +137,8 @@ class ServerPage(Page):
         # one that can't take the focus would hold Tab up
         proxy = usable if usable.isEnabled() else None
         self._test_line.setFocusProxy(proxy)  # type: ignore[arg-type]
-        words = _("Connecting to {target}…").format(target=self.note) if running else ""
-        self._state.setText(words)
+        connects = _("Connecting to {target}…").format(target=self.note)
+        self._state.setText((self.draft.under_way or connects) if running else "")
         if running or error is not None:
             self._test_field.show_problem(None)  # said more fully elsewhere on the page
         if error is not None:
@@ -221,6 +221,8 @@ class ServerPage(Page):
 
     def _open(self, dialog: Asking) -> None:
         self._dialog = dialog
+        if isinstance(dialog, SecretsDialog):
+            dialog.keeping.follow(self.draft.look_for_keyring())
         dialog.finished.connect(self._answered)
         dialog.open()
 

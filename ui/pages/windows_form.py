@@ -24,7 +24,7 @@ from ui.pages.answers import (
 from ui.pages.kind_form import KindForm, filled
 from ui.pages.windows_words import account_words, host_words, settings_words
 from ui.widgets.basics import Card, button
-from ui.widgets.form import Field
+from ui.widgets.form import Field, like, none_like
 from ui.widgets.rows import Column, RowsEditor
 
 
@@ -75,7 +75,7 @@ class WindowsForm(KindForm):
         self._nssm_there = Field(
             "deploy.windows.nssm",
             _("NSSM there"),
-            self.page.tie(TextAnswer("deploy.windows.nssm", "C:\\tools\\nssm.exe")),
+            self.page.tie(TextAnswer("deploy.windows.nssm", like("C:\\tools\\nssm.exe"))),
             _("Where nssm.exe lies on the server; empty looks in the usual places."),
         )
         file = TextAnswer("deploy.windows.nssm-file", _("none: it is on the server already"))
@@ -92,7 +92,7 @@ class WindowsForm(KindForm):
         return Field(
             "deploy.windows.firewall",
             _("&Open ports"),
-            self.page.tie(NumbersAnswer("deploy.windows.firewall", _("none, like 8080 8443"))),
+            self.page.tie(NumbersAnswer("deploy.windows.firewall", none_like("8080 8443"))),
             _(
                 "Windows' firewall lets other computers reach these. Without them the service "
                 "answers on the server itself only, unless a rule is there already."
@@ -100,7 +100,7 @@ class WindowsForm(KindForm):
         )
 
     def _account_and_start(self) -> Card:
-        account = SuggestedAnswer("deploy.windows.account", "DOMAIN\\user")
+        account = SuggestedAnswer("deploy.windows.account", like("DOMAIN\\user"))
         account.suggest(BUILT_IN_ACCOUNTS)
         self._set_password = button(_("Set password…"), self._ask_password, "key")
         self._account = Field(
@@ -247,6 +247,7 @@ class WindowsForm(KindForm):
             _("&Set password"),
             remember=True,
         )
+        dialog.keeping.follow(self.draft.look_for_keyring())
         if dialog.exec():
             self.draft.set_secret(ACCOUNT_PASSWORD, dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()

@@ -8,12 +8,22 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
-from app.i18n import sentences
+from app.i18n import _, sentences
 from ui.theme import restyle, set_role
 from ui.widgets.basics import Icon, label
 
 LABEL_WIDTH = 168
 QWIDGETSIZE_MAX = (1 << 24) - 1  # what Qt calls so: a width without limit
+
+
+def like(example: str) -> str:
+    """Return the words in an empty field that has to be filled in, which no example may seem."""
+    return _("like {example}").format(example=example)
+
+
+def none_like(example: str) -> str:
+    """Return the words in a field that may stay empty."""
+    return _("none, like {example}").format(example=example)
 
 
 class ProblemLike(Protocol):

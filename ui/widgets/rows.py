@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLineEdit, QToolButton, QVBoxLayout, 
 
 from app.i18n import _
 from ui.widgets.basics import button, put_in_tab_order, tab_mark, tool_button
+from ui.widgets.form import like
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class RowsEditor(QWidget):
         edits = []
         for index, column in enumerate(self._columns):
             edit = QLineEdit(texts[index] if index < len(texts) else "")
-            edit.setPlaceholderText(column.example)
+            edit.setPlaceholderText(like(column.example) if column.example else "")
             edit.textEdited.connect(self._edited)
             edit.returnPressed.connect(self._add_clicked)
             self._grid.addWidget(edit, number, index)
