@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -104,9 +105,13 @@ class Page(QWidget):
                 elsewhere.append(problem)
         for key, field in fields.items():
             field.show_problem(here.get(key))
-        if elsewhere:
-            words = [sentences(p.text, p.hint) for p in elsewhere]
-            blocking = any(p.blocking for p in elsewhere)
+        self.show_elsewhere(elsewhere)
+
+    def show_elsewhere(self, problems: Sequence[Problem]) -> None:
+        """Show the problems that have no field here in the box at the top."""
+        if problems:
+            words = [sentences(p.text, p.hint) for p in problems]
+            blocking = any(p.blocking for p in problems)
             self.notice.say("error" if blocking else "warning", words[0], "\n".join(words[1:]))
         else:
             self.notice.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QTimer, Signal
@@ -113,9 +114,14 @@ class ServerPage(Page):
             self.draft.set("targets", (THIS_COMPUTER,))
         super().enter()
 
+    def leave(self) -> None:
+        self.notice.clear()
+
+    def show_elsewhere(self, problems: Sequence[Problem]) -> None:
+        """Leave the box at the top to how connecting went; what was found stands further down."""
+
     def refresh(self) -> None:
         super().refresh()
-        self.notice.clear()
         self.address.refresh()
         self._show_connection()
         self._show_help()
@@ -148,6 +154,11 @@ class ServerPage(Page):
             self._show_key.hide()
             heading = _("Connected, but the password was not remembered")
             self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
+        elif running or self.draft.facts is not None:
+            self.notice.clear()
+        # else an answer was changed since: without the box all fields would move up under the mouse
+        for each in (self._answer, self._show_key):
+            each.setEnabled(error is not None)
 
     def _show_error(self, error: SlipwayError) -> None:
         if self._is_question(error):
