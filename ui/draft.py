@@ -186,7 +186,7 @@ class Draft(QObject):
         gone = field == "deploy.secrets" and name not in self.request.deploy.secrets
         if error is None or gone:
             return None
-        return Problem(field, sentences(error.title, error.detail), error.hint, blocking=False)
+        return Problem(field, error.title, sentences(error.detail, error.hint), blocking=False)
 
     @property
     def plan(self) -> Plan | None:

@@ -348,7 +348,7 @@ def test_complaints_about_arguments_are_in_one_language(
 def _english(text: str) -> list[str]:
     """Return the words of a usage text that are not names, options or places for values."""
     text = re.sub(r"'[^']*'|“[^”]*”|--?[\w-]+|[\w.]*\.(toml|com)|[A-Z]{2,}\w*", " ", text)
-    commands = "demo|inspect|plan|deploy|rollback|resume|status|releases|logs|unlock|doctor"
+    commands = "open|demo|inspect|plan|deploy|rollback|resume|status|releases|logs|unlock|doctor"
     known = rf"slipway|{commands}|Go|Ctrl|int|zh|CN|[A-Z]"
     return [word for word in re.findall(r"[A-Za-z]+", text) if not re.fullmatch(known, word)]
 
