@@ -217,7 +217,7 @@ def test_a_program_of_a_nested_module(go, hello, tmp_path):
 
 def test_blanks_and_chinese_in_both_paths(go, hello, tmp_path):
     folder = tmp_path / "my 项目"
-    hello.path.rename(folder)
+    patiently(lambda: hello.path.rename(folder))
     out = tmp_path / "the 结果"
     artifact = build(open_project(folder, go), BuildOptions(), "", host_platform(), go, out)
     assert artifact.path == out / artifact.binary
@@ -509,7 +509,7 @@ def tree(tmp_path) -> Path:
     root = tmp_path / "tree"
     for name in ("config/app.yaml", "config/deep/项目 1.txt", "web/dist/app.js", ".git/config"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
+        (root / name).write_text(name, encoding="utf-8")
     (tmp_path / "secret").write_text("not yours")
     return root
 
