@@ -6,6 +6,7 @@ import base64
 import gzip
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ import pytest
 import dev
 from resources.package import installer
 from resources.package.archive import ICON
-from resources.package.icons import write_icons
 from tests.lab import desktop_image
 from tests.lab.desktop import USER, Desktop, make_image, started, unix_path
 from tests.lab.machines import Lab
@@ -168,7 +168,10 @@ def computer() -> Iterator[Computer]:
 @pytest.fixture(scope="session")
 def icon(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("icons")
-    write_icons(ICON, folder)
+    # in a process of its own: the Qt application that draws them would stay, one without widgets
+    draw = "import sys, pathlib; from resources.package.icons import write_icons as write"
+    draw += "; write(*map(pathlib.Path, sys.argv[1:]))"
+    subprocess.run([sys.executable, "-c", draw, str(ICON), str(folder)], cwd=dev.ROOT, check=True)
     return folder / "slipway.ico"
 
 
