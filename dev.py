@@ -186,7 +186,8 @@ def test_in_ci(arguments: argparse.Namespace, rest: list[str]) -> int:
         print("The checks or the packages failed; the tests were not run.")
         return code
     suites = ["--lab", "--package", "--windows-package", "--windows-trips", "--windows-suites"]
-    return run_pytest([*suites, "--short"], rest)
+    # a worker more than cores: the tests at the lab mostly wait for its servers
+    return run_pytest([*suites, "--short"], ["-n", "3", *rest])
 
 
 def install_test_programs(*, package: bool) -> None:

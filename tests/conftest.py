@@ -16,6 +16,7 @@ import keyring
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from app import i18n
 from tests.memory_keyring import MemoryKeyring
@@ -43,6 +44,7 @@ LEFT_OUT = SUITES | {
     "long": "SHORT: {count} long tests on a Windows desktop were not run"
     " (python3 dev.py test --windows, and the same with --package, with --trips)",
 }
+ENGINE, LAB_WORKERS = "engine", 2
 WINDOWS_PACKAGE, WINDOWS_TRIPS = "tests/windows_package/", "tests/windows_trips/"
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = (
@@ -206,10 +208,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 class OneAtTheEngine(LoadScopeScheduling):
     """Keeps the tests that share the lab's one engine, or a Windows desktop, on one worker.
 
-    All others run anywhere.
-
-    Hosts are not shared: every worker has its own. pytest-xdist's own way to say so, ``loadgroup``,
-    does nothing under pytest 9.2.
+    The first two workers have hosts of their own in the lab, and begin with its tests, which mostly
+    wait. Any further one does what needs none. pytest-xdist's own way to keep tests together,
+    ``loadgroup``, does nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -217,7 +218,22 @@ class OneAtTheEngine(LoadScopeScheduling):
             return WINDOWS_PACKAGE
         if nodeid.startswith(WINDOWS_TRIPS):
             return nodeid.partition("::")[0]
-        return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
+        return ENGINE if nodeid.startswith(ENGINE_FILES) else nodeid
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        has_hosts = int(node.gateway.id.removeprefix("gw")) < LAB_WORKERS
+        fitting = [scope for scope in self.workqueue if needs_hosts(scope) is has_hosts]
+        if has_hosts or fitting:
+            chosen = fitting[0] if fitting else next(iter(self.workqueue))
+            self.workqueue.move_to_end(chosen, last=False)
+            super()._assign_work_unit(node)
+        else:
+            node.shutdown()
+
+
+def needs_hosts(scope: str) -> bool:
+    """Return whether tests use a worker's own hosts in the lab."""
+    return scope == ENGINE or scope.startswith((WINDOWS_TRIPS, "tests/lab/"))
 
 
 class SkipWatch:
