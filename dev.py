@@ -245,9 +245,23 @@ def install_windows_package_programs() -> None:
 
 
 def have_windows_package() -> int:
-    """Make the package for Windows unless dist/windows holds it; returns 0 if it is there."""
+    """Have the package for Windows in dist/windows, from the cache or made now; returns 0 then."""
     install_windows_package_programs()
-    return 0 if is_packaged(WINDOWS_DIST) else package_for_windows()
+    if is_packaged(WINDOWS_DIST):
+        return 0
+    from tests.lab.kept import keep
+    from tests.lab.machines import CACHE as KEPT
+
+    kept = KEPT / f"package-for-windows-{digest_of_sources()[:12]}.tar"
+    if kept.is_file():
+        print(f"The package for Windows is that of the same sources in {kept.parent}")
+        shutil.rmtree(WINDOWS_DIST, ignore_errors=True)
+        shutil.unpack_archive(kept, WINDOWS_DIST)
+        return 0
+    code = package_for_windows()
+    if code == 0:
+        keep(kept, "package-for-windows-*.tar", lambda _work: WINDOWS_DIST)
+    return code
 
 
 def lint(arguments: argparse.Namespace, rest: list[str]) -> int:
