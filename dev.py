@@ -113,9 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         help="with --windows: instead whole trips from a Windows desktop to the lab's servers",
     )
     test_command.add_argument(
-        "--ci",
+        "--all",
         action="store_true",
-        help="all there is, but of what takes long under Windows Python only a part",
+        help="everything in one run, but for the suites under Windows Python (Linux, root)",
     )
     lint_command = add("lint", lint, "Run ruff, mypy and import-linter.")
     lint_command.add_argument("--fix", action="store_true", help="let ruff repair what it can")
@@ -153,8 +153,8 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     with_lab = arguments.lab or os.environ.get("SLIPWAY_LAB") == "1"
     install("dev")
     install_go()
-    if arguments.ci:
-        return test_in_ci(arguments, rest)
+    if arguments.all:
+        return test_all(arguments, rest)
     if arguments.windows and arguments.trips:
         return test_windows_trips(rest)
     if arguments.windows and arguments.package:
@@ -173,8 +173,8 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     return run_pytest(suites, rest)
 
 
-def test_in_ci(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Run everything in one run of pytest, but for the tests that are marked ``long``."""
+def test_all(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Run everything in one run of pytest, but for the suites under Windows Python."""
     install_test_programs(package=True)
     install_windows_package_programs()
     _lab().up()
@@ -185,9 +185,7 @@ def test_in_ci(arguments: argparse.Namespace, rest: list[str]) -> int:
     if code:
         print("The checks or the packages failed; the tests were not run.")
         return code
-    suites = ["--lab", "--package", "--windows-package", "--windows-trips", "--windows-suites"]
-    # a worker more than cores: the tests at the lab mostly wait for its servers
-    return run_pytest([*suites, "--short"], ["-n", "3", *rest])
+    return run_pytest(["--lab", "--package", "--windows-package", "--windows-trips"], rest)
 
 
 def install_test_programs(*, package: bool) -> None:

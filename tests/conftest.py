@@ -16,7 +16,6 @@ import keyring
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
 
 from app import i18n
 from tests.memory_keyring import MemoryKeyring
@@ -29,8 +28,6 @@ SUITES = {
     " (python3 dev.py test --lab)",
     "windows_package": "NOT PACKAGED FOR WINDOWS: {count} tests of the package and installer for"
     " Windows were not run (python3 dev.py test --package --windows)",
-    "windows_suites": "NOT UNDER WINDOWS: {count} runs of the suites under Windows Python were not"
-    " made (python3 dev.py test --windows)",
     "windows_trips": "NOT FROM WINDOWS: {count} trips from a Windows desktop to the lab's servers"
     " were not made (python3 dev.py test --windows --trips)",
     "package": "NOT PACKAGED: {count} tests of the packaged application were not run"
@@ -40,11 +37,6 @@ SUITES = {
 OFFSCREEN = f"offscreen:configfile={Path(__file__).with_name('screen.json')}"
 GO_VARIABLES = ("GOCACHE", "GOMODCACHE", "GOPATH")
 ENGINE_FILES = tuple(f"tests/lab/test_{name}.py" for name in ("image", "lab", "registry"))
-LEFT_OUT = SUITES | {
-    "long": "SHORT: {count} long tests on a Windows desktop were not run"
-    " (python3 dev.py test --windows, and the same with --package, with --trips)",
-}
-ENGINE, LAB_WORKERS = "engine", 2
 WINDOWS_PACKAGE, WINDOWS_TRIPS = "tests/windows_package/", "tests/windows_trips/"
 # A test for another system says so with one of these; any other reason hides a hole.
 ALLOWED_SKIPS = (
@@ -75,14 +67,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--windows-trips",
         action="store_true",
         help="run the tests of tests/windows_trips too (the lab must be up, and dist/windows made)",
-    )
-    parser.addoption(
-        "--windows-suites",
-        action="store_true",
-        help="run the tests of tests/windows_suites too (the lab must be up)",
-    )
-    parser.addoption(
-        "--short", action="store_true", help="leave out the tests that are marked as long"
     )
     parser.addoption(
         "--posix-only",
@@ -187,8 +171,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(name)
         if not config.getoption(name):
             _leave_out(config, items, name)
-    if config.getoption("short"):
-        _leave_out(config, items, "long")
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], mark: str) -> None:
@@ -208,9 +190,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 class OneAtTheEngine(LoadScopeScheduling):
     """Keeps the tests that share the lab's one engine, or a Windows desktop, on one worker.
 
-    The first two workers have hosts of their own in the lab, and begin with its tests, which mostly
-    wait. Any further one does what needs none. pytest-xdist's own way to keep tests together,
-    ``loadgroup``, does nothing under pytest 9.2.
+    All others run anywhere.
+
+    Hosts are not shared: every worker has its own. pytest-xdist's own way to say so, ``loadgroup``,
+    does nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -218,22 +201,7 @@ class OneAtTheEngine(LoadScopeScheduling):
             return WINDOWS_PACKAGE
         if nodeid.startswith(WINDOWS_TRIPS):
             return nodeid.partition("::")[0]
-        return ENGINE if nodeid.startswith(ENGINE_FILES) else nodeid
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        has_hosts = int(node.gateway.id.removeprefix("gw")) < LAB_WORKERS
-        fitting = [scope for scope in self.workqueue if needs_hosts(scope) is has_hosts]
-        if has_hosts or fitting:
-            chosen = fitting[0] if fitting else next(iter(self.workqueue))
-            self.workqueue.move_to_end(chosen, last=False)
-            super()._assign_work_unit(node)
-        else:
-            node.shutdown()
-
-
-def needs_hosts(scope: str) -> bool:
-    """Return whether tests use a worker's own hosts in the lab."""
-    return scope == ENGINE or scope.startswith((WINDOWS_TRIPS, "tests/lab/"))
+        return "engine" if nodeid.startswith(ENGINE_FILES) else nodeid
 
 
 class SkipWatch:
@@ -290,4 +258,4 @@ class SkipWatch:
             found = f"{len(self.passed_over)} TESTS SAY THAT THEY ARE FOR ANOTHER SYSTEM"
             terminalreporter.write_line(f"{found}, NOT {self.posix_only}", red=True)
         for suite, count in self.left_out.items():
-            terminalreporter.write_line(LEFT_OUT[suite].format(count=count), yellow=True)
+            terminalreporter.write_line(SUITES[suite].format(count=count), yellow=True)

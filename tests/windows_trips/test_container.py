@@ -60,7 +60,6 @@ def test_from_the_window(
     check_image(hello, go)
 
 
-@pytest.mark.long
 def test_from_cmd(computer: Traveller, desk: Callable[[str, int], Desk], go: Toolchain) -> None:
     hello = desk(NAME, PORT)
     hello.request = with_files(hello.request)

@@ -40,7 +40,6 @@ def desk(host: WindowsHost, tmp_path: Path) -> Iterator[Callable[[str, int], Win
         each.clean_up()
 
 
-@pytest.mark.long
 def test_from_the_window(computer: Traveller, desk: Callable[[str, int], WindowsDesk]) -> None:
     hello = desk(windows_desktop_trips.NAME, windows_desktop_trips.PORT)
     computer.by_hand("test_a_service_over_winrm_by_keyboard")
