@@ -186,6 +186,8 @@ class Photographer:
 
     def _second_version(self) -> None:
         """Deploy a change, so that Review has differences and there is a way back."""
+        from ui.dialogs import ConfirmDialog
+
         env = self.draft.request.deploy.env | {"GREETING": "Hello again"}
         self.wizard.go_to(2)
         self.draft.set("deploy.env", env)
@@ -198,8 +200,6 @@ class Photographer:
         self.until(self.wizard.next_button.isEnabled)
         self.wizard.next()
         self.until(lambda: not self.wizard.deploy.busy)
-        from ui.dialogs import ConfirmDialog
-
         self.wizard.deploy.roll_back_button.click()
         self.wizard.findChildren(ConfirmDialog)[0].accept()
         self.until(lambda: not self.wizard.deploy.busy)

@@ -113,6 +113,15 @@ class Question:
                 continue
 
 
+def ask_nobody(news: Question | str) -> None:
+    """Answer nothing, where nobody is there to be asked: the server says what it misses then.
+
+    Takes what ``Visit.look`` emits: questions, and what is under way in words.
+    """
+    if isinstance(news, Question):
+        news.answer(tuple(Secret("") for _prompt in news.prompts))
+
+
 def read_answers(file: Path, folder: Path, remembered: str) -> Answers | None:
     """Return what ``file`` (a slipway.toml) says, else the remembered answers, else None.
 

@@ -20,7 +20,7 @@ from app.request import DeployRequest
 from app.runner import Runner, recover, resume
 from app.step import Package
 from app.transport import CancelToken, Secret, Transport
-from ui.jobs import Question, Visit
+from ui.jobs import Visit, ask_nobody
 from ui.worker import Worker
 
 
@@ -215,17 +215,12 @@ class Access:
                 return self.transport.another()
             except ConnectionLost:
                 pass
-        return self.visit.look(None, _no_answer, CancelToken()).transport
+        return self.visit.look(None, ask_nobody, CancelToken()).transport
 
     def look(self) -> tuple[Transport, HostFacts]:
         """Return an open transport for the calling thread, and the server's facts now."""
-        found = self.visit.look(self.open(), _no_answer, CancelToken())
+        found = self.visit.look(self.open(), ask_nobody, CancelToken())
         return found.transport, found.facts
-
-
-def _no_answer(question: Question) -> None:
-    """Answer nothing: while a run is on nobody is asked, and the server says what it misses."""
-    question.answer(tuple(Secret("") for _prompt in question.prompts))
 
 
 def plan_task(

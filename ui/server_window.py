@@ -29,7 +29,7 @@ from app.request import DeployRequest
 from app.service import Action, Status
 from app.transport import CancelToken, Secret, Transport
 from ui.dialogs import HostKeyDialog, SecretsDialog, ask, password_dialog
-from ui.jobs import Found, Visit, read_secrets
+from ui.jobs import Found, Visit, ask_nobody, read_secrets
 from ui.release_page import ReleasePage
 from ui.run import Access, plan_task
 from ui.run_dialog import RunDialog
@@ -529,15 +529,11 @@ def _look(access: Access, transport: Transport | None) -> Seen:
         transport, facts = access.look()
     else:
         try:
-            found = access.visit.look(transport, _ask_nobody, CancelToken())
+            found = access.visit.look(transport, ask_nobody, CancelToken())
         except ConnectionLost:
             found = Found(*replace(access, transport=None).look())
         transport, facts = found.transport, found.facts
     return Seen(Found(transport, facts), service.status(transport, access.visit.request, facts))
-
-
-def _ask_nobody(_question: object) -> None:
-    """Take a server's question and answer nothing."""
 
 
 def _what(error: AuthError) -> What:

@@ -43,11 +43,6 @@ class Windows(QObject):
             self._history.reload()
         _to_front(self._history)
 
-    def show_server(self) -> None:
-        """Show the wizard's service on its server."""
-        if self._draft.target is not None:
-            self._show(self._draft.request)
-
     def _show_server_of(self, run: Run) -> None:
         try:
             request = run.request
@@ -55,9 +50,10 @@ class Windows(QObject):
             if self._history is not None:
                 tell_error(self._history, error)
             return
-        self._show(request).show_releases()
+        self.show_server(request).show_releases()
 
-    def _show(self, request: DeployRequest) -> ServerWindow:
+    def show_server(self, request: DeployRequest) -> ServerWindow:
+        """Show a service on its server."""
         draft, target = self._draft, request.targets[0]
         key = (request.name, str(target), request.deploy.kind)
         window = self._servers.get(key)

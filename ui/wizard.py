@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from app.errors import SlipwayError
 from app.i18n import _
+from app.request import DeployRequest
 from ui.draft import Draft
 from ui.dropping import dropped_path
 from ui.menus import Menus
@@ -144,7 +145,7 @@ class Wizard(QMainWindow):
         from ui.pages.deploy import DeployPage
 
         page = DeployPage(self.draft)
-        page.show_server.connect(self.show_server)
+        page.show_server.connect(self._show_server_of)
         page.start_over.connect(self._start_over)
         page.idle.connect(self._run_over)
         return page
@@ -196,7 +197,11 @@ class Wizard(QMainWindow):
 
     def show_server(self) -> None:
         """Show what runs on the draft's server."""
-        self.windows.show_server()
+        if self.draft.target is not None:
+            self._show_server_of(self.draft.request)
+
+    def _show_server_of(self, request: DeployRequest) -> None:
+        self.windows.show_server(request)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

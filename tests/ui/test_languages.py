@@ -138,7 +138,7 @@ def test_nothing_is_cut_on_any_page(
 
 
 def _look_at_windows(walk: Walk, wizard: Wizard) -> None:
-    wizard.windows.show_server()
+    wizard.show_server()
     server = wizard.windows._servers.popitem()[1]
     walk.until(lambda: server.releases.rowCount() > 0)
     walk.look("server", server)

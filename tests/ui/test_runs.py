@@ -10,19 +10,22 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.errors import HealthCheckFailed, SlipwayError
+from app.credentials import Credentials
+from app.errors import ConnectError, HealthCheckFailed, SlipwayError
 from app.events import Emit, Line, Outcome, Progress, RunEnded, StepChanged, StepState
 from app.history import History
 from app.image import Image
 from app.plan import make_plan, make_rollback_plan
 from app.request import DeployRequest, HealthOptions, Target
 from app.transport import CancelToken
+from app.winhost import Tell
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
+from ui.jobs import Visit
 from ui.pages.deploy import DeployPage, browser_url
 from ui.release_page import ReleasePage
-from ui.run import Run, RunState, Task
+from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.command_view import CommandView, commands_text
 from ui.widgets.plan_view import PlanView
@@ -241,6 +244,40 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
     kept = history.runs()[0]
     assert kept.outcome is Outcome.ROLLED_BACK
     assert "working on 1" in kept.log.read_text(encoding="utf-8")
+
+
+def test_the_last_run_is_told_as_it_was_whatever_is_answered_since(
+    qtbot: QtBot, page: DeployPage, draft: Draft, history: History
+) -> None:
+    draft.set("deploy.health.http", "http://localhost:8080/health")
+    draft.set("targets", (Target("first"),))
+    stage = Stage(history)
+    run = begun(qtbot, page, stage)
+    stage.let_go()
+    ended(qtbot, run)
+    told = page.notice.text
+    assert "http://first:8080/" in told
+    draft.set("targets", (Target("second"),))
+    page.refresh()
+    assert page.notice.text == told
+    with qtbot.waitSignal(page.show_server) as wanted:
+        page.server_button.click()
+    assert [str(target) for target in wanted.args[0].targets] == ["first"]
+
+
+def test_what_connecting_tells_is_no_question_to_answer(
+    draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that connects again has nobody to ask, and may hear that a tool is sent."""
+
+    def connect(_target: Target, _credentials: object, _known: object, tell: Tell) -> None:
+        tell("Sending the tool…")
+        raise ConnectError("It is gone")
+
+    monkeypatch.setattr("app.host.connect", connect)
+    visit = Visit(request(), Target("server"), Credentials(), draft.known_hosts, draft.passwords)
+    with pytest.raises(ConnectError):
+        Access(visit).open()
 
 
 def test_cancel(qtbot: QtBot, page: DeployPage, history: History) -> None:

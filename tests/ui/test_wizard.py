@@ -184,6 +184,9 @@ def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, por
     env = ready.draft.request.deploy.env | {"GREETING": "two"}
     ready.go_to(2)
     ready.draft.set("deploy.env", env)
+    ready.go_to(ready.last)  # the last run can still be looked at
+    assert ready.page is ready.deploy
+    assert ready.deploy.run is run
     qtbot.waitUntil(lambda: ready.reachable() == ready.last - 1, timeout=PATIENCE)
     ready.go_to(ready.last - 1)
     qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)

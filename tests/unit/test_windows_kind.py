@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import winhost
 from app.artifact import Artifact, IncludedFile
 from app.errors import SlipwayError
 from app.host import HostFacts, PortHolder, read_windows_host
 from app.kinds.service_definition import command_line
 from app.kinds.windows_host import choose_host
-from app.kinds.windows_steps import SwitchService, event_line
+from app.kinds.windows_steps import ENDED_BY_ITSELF, SwitchService, event_line, how_it_ended
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.releases import Records, Release, State
 from app.request import DeployOptions, DeployRequest, HealthOptions, Target, WindowsOptions
@@ -72,6 +73,15 @@ def foreign(**more: object) -> WindowsService:
         process=7, env={"DB_PASSWORD": Secret("hunter2")},
     )  # fmt: skip
     return replace(known, **more)  # type: ignore[arg-type]
+
+
+def test_an_exit_code_is_told_in_the_users_language() -> None:
+    """The service host's own words for it are English; its source must begin them so."""
+    source = (winhost.SOURCES / "host_windows.go").read_text(encoding="utf-8")
+    assert f'"{ENDED_BY_ITSELF} exit code %d"' in source
+    ended = foreign(state="stopped", problem=f"{ENDED_BY_ITSELF} exit code 3", exit_code=3)
+    assert how_it_ended(ended) == "Exit code 3."
+    assert how_it_ended(replace(ended, problem="no such program")) == "no such program"
 
 
 def switch(plan: Plan) -> SwitchService:

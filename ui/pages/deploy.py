@@ -33,7 +33,8 @@ class DeployPage(Page):
     wide = True
     scrolls = False
     run: Run | None = None
-    show_server = Signal()
+    _request = DeployRequest()  # what the run is about, whatever is answered since
+    show_server = Signal(object)
     start_over = Signal()
     idle = Signal()
 
@@ -59,7 +60,7 @@ class DeployPage(Page):
         row.addStretch(1)
         self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
         self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
-        self.server_button = button(_("Show &server"), self.show_server.emit, "server")
+        self.server_button = button(_("Show &server"), self._show_server, "server")
         self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
         for each in (
             self.server_button,
@@ -90,10 +91,11 @@ class DeployPage(Page):
         if self.run is not None:
             self.run.deleteLater()
         self.run = Run(task, self)
+        self._request = self.draft.request
         self.run.happened.connect(self.view.take)
         self.run.changed.connect(self.refresh)
         self.view.show_rows(task.rows)
-        self.view.log.suggest_name(f"{self.draft.request.name}.log")
+        self.view.log.suggest_name(f"{self._request.name}.log")
         self._lead.setText(self.lead)
         self.run.start()
         self._clock.start()
@@ -130,10 +132,10 @@ class DeployPage(Page):
 
     def _show_end(self, run: Run) -> None:
         ended = run.state is RunState.ENDED
-        url = self.draft.request.deploy.health.http
+        url = self._request.deploy.health.http
         if ended:
             more = _("{url} answers as it should.").format(url=url) if url else ""
-            page = browser_url(self.draft.request)
+            page = browser_url(self._request)
             if page and not url.startswith(page):
                 more = _(
                     "On the server {url} answers as it should. From here its address is {page}, if "
@@ -143,7 +145,7 @@ class DeployPage(Page):
         else:
             self.notice.clear()
         served = ended and run.outcome is Outcome.SUCCEEDED
-        self._open.setVisible(served and bool(browser_url(self.draft.request)))
+        self._open.setVisible(served and bool(browser_url(self._request)))
         self._copy.setVisible(ended)
 
     def _show_time(self) -> None:
@@ -180,8 +182,11 @@ class DeployPage(Page):
             self.run.roll_back()
             self._clock.start()
 
+    def _show_server(self) -> None:
+        self.show_server.emit(self._request)
+
     def _open_browser(self) -> None:
-        QDesktopServices.openUrl(QUrl(browser_url(self.draft.request)))
+        QDesktopServices.openUrl(QUrl(browser_url(self._request)))
 
     def copy_report(self) -> None:
         """Put how it ended and the log on the clipboard."""
