@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from app import commands, supervise
-from app.commands import CANCELLED, NOTHING_TOUCHED, Session
 from app.console import Console, Interrupts
 from app.demo import run as demo
 from app.doctor import run as doctor
 from app.errors import Cancelled, SlipwayError
 from app.i18n import _, use_language
+from app.session import CANCELLED, NOTHING_TOUCHED, Session
 from app.usage import translate_argparse
 from app.version import slipway_version
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from argparse import Namespace
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from app import profile, runner, service
-from app.console import Console, Interrupts, View, columns, table, view
-from app.credentials import KnownHosts, PasswordStore
-from app.errors import Cancelled, NotReady, Problem, ProfileError, SlipwayError
+from app import profile, recovery, service
+from app.console import Console, View, columns, table, view
+from app.errors import Cancelled, NotReady, Problem, SlipwayError
 from app.events import Event, Outcome, RunEnded
-from app.history import History, Record
-from app.host import HostFacts, probe
-from app.i18n import _, ngettext, sentences
+from app.history import Record
+from app.host import HostFacts
+from app.i18n import _, sentences
 from app.layout import package_version
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
-from app.prepare import prepare
 from app.project import GoProject, open_project
 from app.releases import Interrupted, Release, break_lock, lock_held
-from app.request import DeployRequest, Target
+from app.request import DeployRequest
 from app.rules import secret_names
 from app.runner import Runner
+from app.session import CANCELLED, DONE, Host, Session
 from app.shapes import (
     EXIT_CODES,
     event_shape,
@@ -34,142 +31,9 @@ from app.shapes import (
     release_shape,
     status_shape,
 )
-from app.sign_in import SignIn, registry_password, service_secrets
+from app.sign_in import registry_password, service_secrets
 from app.step import Package
-from app.toolchain import Toolchain, find_toolchain
-from app.transport import Secret, Transport
-
-DONE, NOTHING_TOUCHED, CANCELLED = 0, 2, 130
-
-
-@dataclass(slots=True)
-class Host:
-    """One target that is connected to, and what was found there."""
-
-    request: DeployRequest
-    transport: Transport
-    facts: HostFacts
-    sign_in: SignIn
-
-    @property
-    def target(self) -> Target:
-        """The target itself."""
-        return self.request.targets[0]
-
-
-@dataclass(slots=True)
-class Session:
-    """What the commands share: what the user typed, the terminal, and what was built."""
-
-    options: Namespace
-    console: Console
-    interrupts: Interrupts
-    folder: Path
-    known_hosts: KnownHosts = field(default_factory=KnownHosts)
-    store: PasswordStore = field(default_factory=PasswordStore)
-    packages: dict[str, Package] = field(default_factory=dict)
-    history: History | None = field(default_factory=History)
-    tells_build: bool = True
-
-    def toolchain(self) -> Toolchain:
-        """Return the Go that builds; raises ToolchainError."""
-        return find_toolchain(Path(self.options.go) if self.options.go else None)
-
-    def requests(self) -> list[DeployRequest]:
-        """Return the profile's request once for each chosen target; raises ProfileError."""
-        file = Path(self.options.file)
-        request = profile.load(file / profile.FILE_NAME if file.is_dir() else file)
-        wanted = self.options.target
-        chosen = [
-            target for target in request.targets if wanted in (None, target.address, str(target))
-        ]
-        if not chosen:
-            raise ProfileError(
-                "targets",
-                _("The profile has no target {target}.").format(target=wanted),
-                _("It has: {targets}.").format(targets=", ".join(map(str, request.targets))),
-            )
-        return [replace(request, targets=(target,)) for target in chosen]
-
-    @contextlib.contextmanager
-    def host(self, request: DeployRequest) -> Iterator[Host]:
-        """Connect to the request's target and read its facts; raises ConnectError."""
-        target = request.targets[0]
-        sign_in = SignIn(
-            target, self.console, self.options.host_key or "", self.known_hosts, self.store
-        )
-        self.console.say(_("Connecting to {target} …").format(target=target))
-        transport = sign_in.connect()
-        try:
-            facts = probe(transport, request, target)
-            if facts.sudo_wanted and self.console.interactive and lacking(request, facts):
-                sign_in.ask_sudo()
-                transport.close()
-                transport = sign_in.connect()
-                facts = probe(transport, request, target)
-            yield Host(request, transport, facts, sign_in)
-        finally:
-            transport.close()
-
-    def package(self, request: DeployRequest, platform: str) -> Package:
-        """Return what is deployed, built once for each platform; raises Cancelled."""
-        if platform not in self.packages:
-            self.console.say(_("Building for {platform} …").format(platform=platform))
-            answer = _("Cancelling the build …")
-            with self.interrupts.gentle(answer) as cancel:
-                self.packages[platform] = prepare(
-                    request,
-                    platform,
-                    self.folder / platform.replace("/", "-"),
-                    toolchain=self.toolchain(),
-                    on_line=self._build_line,
-                    cancel=cancel,
-                )
-        return self.packages[platform]
-
-    def _build_line(self, stream: str, text: str) -> None:
-        if self.tells_build:
-            self.console.show({"event": "build", "stream": stream, "text": text})
-        self.console.say(f"    | {text}")
-
-    def confirmed(self, question: str) -> bool:
-        """Return whether the user agrees; raises SlipwayError where nobody can be asked."""
-        if self.options.yes:
-            return True
-        if not self.console.interactive:
-            raise SlipwayError(
-                _("Nobody can be asked here."),
-                _("Without a terminal, Slipway changes nothing unless you say so beforehand."),
-                _("In a terminal the same command shows what it would do, and asks. Or add --yes."),
-            )
-        return self.console.confirm(question)
-
-    def each(self, work: Callable[[Session, DeployRequest], int]) -> int:
-        """Do the same on each chosen target, one after another, until one fails."""
-        requests = self.requests()
-        for number, request in enumerate(requests, 1):
-            code = NOTHING_TOUCHED
-            try:
-                code = work(self, request)
-            finally:
-                left = len(requests) - number
-                if code != DONE and left:
-                    self.console.warn(
-                        ngettext(
-                            "{count} further target was not touched.",
-                            "{count} further targets were not touched.",
-                            left,
-                        ).format(count=left)
-                    )
-            if code != DONE:
-                return code
-        return DONE
-
-
-def lacking(request: DeployRequest, facts: HostFacts) -> list[Problem]:
-    """Return what the server itself lacks, apart from other runs."""
-    return [item for item in readiness(request, facts) if item.blocking and item.field != "run"]
-
+from app.transport import Secret
 
 # -- deploy ------------------------------------------------------------------------------------
 
@@ -424,7 +288,7 @@ def _take_back(session: Session, host: Host, run: Interrupted) -> int:
         return CANCELLED
     emit = Recorder(session, host.request, run.title, titles, run.release)
     with session.interrupts.gentle(_("What was there before is being put back …")):
-        outcome = runner.recover(
+        outcome = recovery.recover(
             host.transport, host.request, host.facts, emit, reconnect=host.sign_in.reconnect
         )
     return emit.tell(outcome)
@@ -457,7 +321,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
         emit = Recorder(session, request, run.title, titles, run.release)
         docker = request.deploy.docker
         with session.interrupts.gentle(_("Cancelling: everything is put back …")) as cancel:
-            outcome = runner.resume(
+            outcome = recovery.resume(
                 host.transport,
                 request,
                 package,
@@ -475,7 +339,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
 
 def _ask_about(session: Session, host: Host, run: Interrupted, question: str) -> list[str]:
     """Show an interrupted run and ask; return the titles of its rows, none if refused."""
-    made = runner.plan_of(run, host.request, host.facts)
+    made = recovery.plan_of(run, host.request, host.facts)
     session.console.show({"event": "plan", **plan_shape(made)})
     session.console.say(interrupted_text(run))
     if not session.confirmed(question):

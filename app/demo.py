@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import Self
 
 from app import service
-from app.commands import Session, planned, run_plan
+from app.commands import planned, run_plan
 from app.errors import HealthCheckFailed, SlipwayError
 from app.i18n import _
 from app.plan import make_rollback_plan
 from app.request import DeployRequest
 from app.sample import NAME, SAMPLE, free_port, sample_request
+from app.session import Session
 
 WATCH_SECONDS = 0.05
 ANSWER_SECONDS = 2.0

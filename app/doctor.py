@@ -13,12 +13,12 @@ from pathlib import Path
 
 import platformdirs
 
-from app.commands import Session
 from app.credentials import PasswordStore
 from app.errors import SlipwayError
 from app.i18n import _, sentences
 from app.packaged import QT_VERB, is_packaged
 from app.processes import run_process
+from app.session import Session
 from app.toolchain import find_toolchain
 
 ANSWER_SECONDS = 10.0

@@ -22,7 +22,7 @@ from app.tarstream import Entry
 from app.transport import CancelToken
 
 if TYPE_CHECKING:
-    from app.project import GitRevision
+    from app.git import GitRevision
 
 APP = "app"  # the folder of binary and included files, and the working directory
 USER = 65532  # "nonroot", as in distroless images

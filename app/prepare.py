@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.build import build
+from app.git import git_revision
 from app.image import make_context, make_image
-from app.project import git_revision, open_project
+from app.project import open_project
 from app.request import DeployRequest
 from app.step import Package
 from app.toolchain import Toolchain, find_toolchain

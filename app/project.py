@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 
 from app.errors import ProfileError, ProjectError, SlipwayError, ToolchainError
 from app.events import Stream
+from app.git import GitRevision, git_revision
 from app.gosource import listening_ports, string_variables, version_variables
 from app.i18n import _
-from app.processes import ProcessResult, run_process
+from app.processes import ProcessResult
 from app.toolchain import Toolchain, version_tuple
 from app.transport import CancelToken, OnLine, ignore_line
 from app.transport.output import without_url_passwords
@@ -35,11 +35,6 @@ SKIPPED_FOLDERS = frozenset({"vendor", "testdata", "node_modules"})
 LONGEST_FOLDER = 258
 MODULE_DEPTH = 4
 STAMP_PACKAGES = frozenset({"version", "buildinfo"})
-# The profile is Slipway's own file and no part of the program: it makes no version "dirty".
-PROFILE_NAME = "slipway.toml"
-
-# Set while git runs a hook, they would make it answer for another repository.
-_GIT_POINTERS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"})
 _DOWNLOAD = (
     r"dial tcp|(Get|reading) \"?https?://|lookup \S+( on \S+)?: |module lookup disabled|"
     r"unrecognized import path|unknown revision"
@@ -50,16 +45,6 @@ _MISSING = (
 )
 
 Listing = list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class GitRevision:
-    """The commit that is checked out; ``commit_time`` in seconds UTC."""
-
-    commit: str
-    commit_time: int
-    describe: str
-    dirty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,28 +212,6 @@ def _too_old(needed: str, toolchain: Toolchain, text: str) -> ToolchainError:
             "build's environment."
         ).format(needed=needed.rstrip(";,")),
     )
-
-
-def git_revision(path: Path, cancel: CancelToken | None = None) -> GitRevision | None:
-    """Return what git says about a folder; None without git, repository or commit."""
-    if not (git := shutil.which("git")):
-        return None
-
-    def ask(*words: str) -> str | None:
-        # Without optional locks, looking at a repository never disturbs another git in it.
-        env = {key: value for key, value in os.environ.items() if key not in _GIT_POINTERS}
-        env |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        result = run_process([git, *words], cwd=path, env=env, cancel=cancel)
-        return result.stdout.strip() if result.exit_code == 0 else None
-
-    head = ask("log", "-1", "--no-show-signature", "--format=%H %ct")
-    if not head:
-        return None
-    commit, when = head.split()
-    changes = ask("status", "--porcelain", "--", ":/", f":(top,exclude,glob)**/{PROFILE_NAME}")
-    describe = ask("describe", "--tags", "--always") or commit[:12]
-    dirty = bool(changes)
-    return GitRevision(commit, int(when), describe + ("-dirty" if dirty else ""), dirty)
 
 
 def source_digest(

@@ -12,9 +12,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from app import desk
 from app.errors import Cancelled, ConnectionLost, LockHeld, LockLost, SlipwayError
@@ -29,7 +28,6 @@ from app.events import (
     StepState,
     Stream,
 )  # fmt: skip
-from app.host import HostFacts
 from app.i18n import _
 from app.journal import Journal
 from app.plan import Plan
@@ -37,13 +35,10 @@ from app.releases import (
     HEARTBEAT_SECONDS,
     Interrupted,
     State,
-    Store,
-    lock_held,
     parse_state,
     take_lock,
 )  # fmt: skip
-from app.request import DeployRequest
-from app.step import Before, Package, RunContext, Step, step_from_json
+from app.step import Before, RunContext, Step
 from app.transport import CancelToken, Secret, Transport
 from app.transport.output import Mask
 
@@ -468,119 +463,3 @@ def owner(plan: Plan) -> dict[str, str]:
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "why": plan.title,
     }
-
-
-def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) -> Plan:
-    """Return the plan that a journal holds, as this account carries it out: under its own token."""
-    store = facts.store(f"{interrupted.run}-{facts.nonce}")
-    return Plan(
-        title=interrupted.title,
-        name=request.name,
-        target=str(facts.target),
-        release=interrupted.release,
-        run=interrupted.run,
-        store=store,
-        steps=tuple(step_from_json(_rebound(data, store, facts)) for data in interrupted.steps),
-    )
-
-
-def _rebound(data: Mapping[str, Any], store: Store, facts: HostFacts) -> dict[str, Any]:
-    """Let a step of another account's run use this account's way to root and to docker."""
-    known = dict(data)
-    if "store" in known:
-        known["store"] = asdict(store)
-    if "cli" in known and facts.docker:
-        known["cli"] = asdict(facts.docker.cli)
-    if "sudo" in known:
-        known["sudo"] = facts.sudo
-    return known
-
-
-def interrupted_plan(request: DeployRequest, facts: HostFacts) -> Plan:
-    """Return the plan of the interrupted run that was found; raises as ``find_interrupted``."""
-    return plan_of(find_interrupted(facts), request, facts)
-
-
-def find_interrupted(facts: HostFacts) -> Interrupted:
-    """Return the interrupted run that was found; raises SlipwayError if none was.
-
-    A lock that shows signs of life raises LockHeld: that run is not interrupted but under way.
-    """
-    interrupted = facts.records.interrupted
-    if interrupted is None:
-        raise SlipwayError(
-            _("No interrupted run was found."),
-            _("Every run on {target} has ended.").format(target=facts.target),
-            _("“slipway status” shows what runs."),
-        )
-    lock = facts.records.lock
-    if lock and not lock.abandoned:
-        raise lock_held(lock)
-    return interrupted
-
-
-def _take_over(
-    interrupted: Interrupted,
-    plan: Plan,
-    transport: Transport,
-    facts: HostFacts,
-    emit: Emit,
-    *,
-    secrets: Mapping[str, Secret] | None = None,
-    registry_password: Secret | None = None,
-    reconnect: Callable[[], Transport] | None = None,
-) -> Runner:
-    lock = facts.records.lock
-    runner = Runner(
-        plan, transport, emit,
-        secrets=secrets, registry_password=registry_password, reconnect=reconnect,
-    )  # fmt: skip
-    runner.take_over(interrupted, lock.token if lock else "")
-    return runner
-
-
-def recover(
-    transport: Transport,
-    request: DeployRequest,
-    facts: HostFacts,
-    emit: Emit,
-    *,
-    reconnect: Callable[[], Transport] | None = None,
-) -> Outcome:
-    """Undo an interrupted run from its journal alone; raises SlipwayError if there is none."""
-    interrupted = find_interrupted(facts)
-    plan = plan_of(interrupted, request, facts)
-    runner = _take_over(interrupted, plan, transport, facts, emit, reconnect=reconnect)
-    return runner.roll_back()
-
-
-def resume(
-    transport: Transport,
-    request: DeployRequest,
-    package: Package | None,
-    facts: HostFacts,
-    emit: Emit,
-    cancel: CancelToken,
-    secrets: Mapping[str, Secret],
-    *,
-    registry_password: Secret | None = None,
-    reconnect: Callable[[], Transport] | None = None,
-) -> Outcome:
-    """Go on with an interrupted run: what was under way is undone and done again, then the rest.
-
-    Raises SlipwayError if there is none, or if it was already being taken back.
-    """
-    interrupted = find_interrupted(facts)
-    plan = replace(plan_of(interrupted, request, facts), package=package)
-    if interrupted.undoing:
-        raise SlipwayError(
-            _("This run was being taken back when it was interrupted."),
-            _("It can't be resumed any more."),
-            _("Finish that with “slipway rollback”, then deploy anew."),
-        )
-    runner = _take_over(
-        interrupted,
-        plan, transport, facts, emit, secrets=secrets, registry_password=registry_password,
-        reconnect=reconnect,
-    )  # fmt: skip
-    return runner.go_on(interrupted, cancel)

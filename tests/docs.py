@@ -46,10 +46,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Plan, lock, journal": (
         "app/plan.py",
         "app/runner.py",
+        "app/recovery.py",
         "app/releases.py",
         "app/journal.py",
         "app/step.py",
         "app/commands.py",
+        "app/session.py",
         "app/service.py",
         "app/kinds/",
     ),

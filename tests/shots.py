@@ -216,7 +216,7 @@ class Photographer:
         from ui.run_dialog import RunDialog
 
         windows = self.wizard.windows
-        windows.show_server()
+        self.wizard.show_server()
         server: ServerWindow = windows.shown()[0]  # type: ignore[assignment]
         self.until(lambda: bool(server.log.shown))
         self.until(lambda: server.releases.rowCount() > 0)

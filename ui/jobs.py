@@ -18,9 +18,10 @@ from app.request import DeployRequest, Target
 from app.transport import CancelToken, Secret, Transport
 
 if TYPE_CHECKING:
+    from app.git import GitRevision
     from app.host import HostFacts
     from app.plan import Plan
-    from app.project import GitRevision, GoProject
+    from app.project import GoProject
     from app.step import Package
     from app.toolchain import Toolchain
 
@@ -207,7 +208,8 @@ def build(
 
 def source_state(request: DeployRequest, inspected: Inspected, cancel: CancelToken) -> Source:
     """Return what a build would be made from now."""
-    from app.project import git_revision, source_digest
+    from app.git import git_revision
+    from app.project import source_digest
 
     project, options = inspected.project, request.build
     digest = source_digest(

@@ -16,8 +16,9 @@ from app.history import History, Record
 from app.host import HostFacts
 from app.i18n import _
 from app.plan import Plan
+from app.recovery import recover, resume
 from app.request import DeployRequest
-from app.runner import Runner, recover, resume
+from app.runner import Runner
 from app.step import Package
 from app.transport import CancelToken, Secret, Transport
 from ui.jobs import Visit, ask_nobody

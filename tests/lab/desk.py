@@ -14,6 +14,7 @@ from app.events import Event, Line, Outcome, RunEnded
 from app.host import HostFacts, connect, probe
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
+from app.recovery import recover, resume
 from app.releases import break_lock
 from app.request import (
     BuildOptions,
@@ -24,7 +25,7 @@ from app.request import (
     ProjectOptions,
     Target,
 )
-from app.runner import Runner, recover, resume
+from app.runner import Runner
 from app.step import Package
 from app.transport import CancelToken, Secret, Transport
 from tests.lab.hosts import LabHost

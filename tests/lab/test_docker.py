@@ -25,9 +25,9 @@ from app.kinds.docker_adopting import adopt
 from app.kinds.image_steps import SendImage
 from app.plan import make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
+from app.recovery import recover
 from app.releases import Store, break_lock, take_lock
 from app.request import BuildOptions, ProjectOptions
-from app.runner import recover
 from app.service import control, follow_logs, status
 from app.transport import CancelToken, Secret
 from tests.lab.desk import Desk, build_request

@@ -14,6 +14,7 @@ import pytest
 from app import dockerignore
 from app.artifact import Artifact, IncludedFile
 from app.errors import Cancelled, ProfileError, SlipwayError
+from app.git import GitRevision
 from app.image import (
     Image,
     make_context,
@@ -21,7 +22,6 @@ from app.image import (
     missing_layers,
     write_archive,
 )
-from app.project import GitRevision
 from app.transport import CancelToken
 
 COMMIT_TIME = 1_700_000_000

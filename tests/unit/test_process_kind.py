@@ -28,6 +28,7 @@ from app.host import HostFacts, probe
 from app.kinds.process import CheckProcess, SwitchProcess
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
+from app.recovery import recover, resume
 from app.releases import Store
 from app.request import (
     BuildOptions,
@@ -37,7 +38,7 @@ from app.request import (
     ProjectOptions,
     Target,
 )
-from app.runner import Runner, recover, resume
+from app.runner import Runner
 from app.step import RunContext
 from app.transport import CancelToken, Command, CommandResult, Secret
 from app.transport.local import LocalTransport

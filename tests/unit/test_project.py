@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Cancelled, ProfileError, ProjectError, ToolchainError
-from app.project import git_revision, open_project, source_digest
+from app.git import git_revision
+from app.project import open_project, source_digest
 from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
     from PySide6.QtWidgets import QListWidgetItem
 
-    from app.project import GitRevision, GoProject
+    from app.git import GitRevision
+    from app.project import GoProject
     from app.toolchain import Toolchain
     from ui.pages.facts import Fact, FactList
     from ui.pages.lists import PlainList
