@@ -57,6 +57,25 @@ func TestALogIsRotatedBySizeAndReadInTheOrderOfTime(t *testing.T) {
 	}
 }
 
+func TestManyLinesWrittenAtOnceFillSeveralFiles(t *testing.T) {
+	folder := t.TempDir()
+	log := newLog(t, folder, 100, 9)
+	long := strings.Repeat("x", 150) + "\n"
+	given := strings.Repeat("a line of a log\n", 20) + long + "after it\n"
+	if count, err := log.Write([]byte(given)); err != nil || count != len(given) {
+		t.Fatal(count, err)
+	}
+	for _, part := range logParts(folder, 0) {
+		text, err := os.ReadFile(part.path)
+		if err != nil || len(text) > 100 && string(text) != long || text[len(text)-1] != '\n' {
+			t.Fatal(part.path, len(text), err)
+		}
+	}
+	if got := call("", "log", folder, "1000").out; got != given {
+		t.Fatal(got)
+	}
+}
+
 func TestALogOfOneFileBeginsAnew(t *testing.T) {
 	folder := t.TempDir()
 	log := newLog(t, folder, 100, 1)

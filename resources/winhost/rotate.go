@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -45,19 +46,46 @@ func (l *rotatingLog) open() error {
 	return nil
 }
 
-// Write writes whole lines; they never lie in two files.
+// Write writes whole lines; none of them lies in two files, and only a line longer than a file may
+// be makes one too large.
 func (l *rotatingLog) Write(lines []byte) (int, error) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if l.size > 0 && l.size+int64(len(lines)) > max(l.max, l.retry) {
-		if err := l.rotate(); err != nil {
-			return 0, err
+	written := 0
+	for written < len(lines) {
+		rest := lines[written:]
+		if l.size > 0 && l.size+int64(firstLine(rest)) > l.limit() {
+			if err := l.rotate(); err != nil {
+				return written, err
+			}
+		}
+		l.stamp(time.Now(), false)
+		count, err := l.file.Write(rest[:l.fitting(rest)])
+		l.size += int64(count)
+		written += count
+		if err != nil {
+			return written, err
 		}
 	}
-	l.stamp(time.Now(), false)
-	count, err := l.file.Write(lines)
-	l.size += int64(count)
-	return count, err
+	return written, nil
+}
+
+func (l *rotatingLog) limit() int64 { return max(l.max, l.retry) }
+
+// fitting tells how many bytes of these lines go into the file now: at least the first line.
+func (l *rotatingLog) fitting(lines []byte) int {
+	room := l.limit() - l.size
+	if int64(len(lines)) <= room {
+		return len(lines)
+	}
+	return max(firstLine(lines), bytes.LastIndexByte(lines[:max(room, 0)], '\n')+1)
+}
+
+func firstLine(lines []byte) int {
+	if end := bytes.IndexByte(lines, '\n'); end >= 0 {
+		return end + 1
+	}
+	return len(lines)
 }
 
 // begin notes the time of what comes now, whenever the last note was.
