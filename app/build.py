@@ -23,6 +23,7 @@ from app.i18n import _
 from app.include import included_files
 from app.patience import is_held, patiently
 from app.project import GoProject, MainPackage, go_problem, package_pattern, source_digest
+from app.reasons import reason
 from app.request import BuildOptions
 from app.toolchain import Toolchain
 from app.transport import CancelToken, OnLine, ignore_line
@@ -430,7 +431,8 @@ def _unwritten() -> Iterator[None]:
                 "Another program has the file open: end it if it runs from there; a virus scanner "
                 "can be told to leave the folder of the result alone. Then build again."
             )
-        raise BuildError(_("The result cannot be written"), str(error), hint) from error
+        words = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
+        raise BuildError(_("The result cannot be written"), words, hint) from error
 
 
 def _version(project: GoProject, job: _Job) -> str:

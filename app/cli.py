@@ -145,18 +145,20 @@ def make_parser() -> argparse.ArgumentParser:
         description=_("Puts a Go service on a server and can take it back."),
         epilog=_("Without a command, the wizard opens."),
     )
-    parser.add_argument("--language", metavar="CODE", help=_("language of all texts, like zh_CN"))
+    parser.add_argument(
+        "--language", metavar=_("CODE"), help=_("language of all texts, like zh_CN")
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help=_("show the version"))
     parts = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"))
     opened = _add(parts, "open", None, _("open the wizard's window, filled in"))
     opened.add_argument(
         "file",
-        metavar="FILE",
+        metavar=_("FILE"),
         help=_("the profile, or the folder of slipway.toml or of a Go project"),
     )
     _add_demo(parts)
     inspect = _add(parts, "inspect", commands.inspect, _("show what a Go project is"))
-    inspect.add_argument("folder", metavar="DIR")
+    inspect.add_argument("folder", metavar=_("DIR"))
     _add_json(inspect)
     _add_go(inspect)
     plan = _add_profile(parts, "plan", commands.plan, _("show what deploying would do"))
@@ -168,7 +170,7 @@ def make_parser() -> argparse.ArgumentParser:
         parts, "rollback", commands.rollback, _("take the last deployment back")
     )
     rollback.add_argument(
-        "--to", metavar="RELEASE", help=_("the release to roll back to: its id, or its version")
+        "--to", metavar=_("RELEASE"), help=_("the release to roll back to: its id, or its version")
     )
     _add_yes(rollback)
     resume = _add_profile(parts, "resume", commands.resume, _("go on with an interrupted run"))
@@ -192,7 +194,7 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
     part.set_defaults(run=run)
     part.add_argument(
         "--language",
-        metavar="CODE",
+        metavar=_("CODE"),
         default=argparse.SUPPRESS,
         help=_("language of all texts, like zh_CN"),
     )
@@ -201,8 +203,10 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
 
 def _add_profile(parts: Parts, name: str, run: Command, words: str) -> argparse.ArgumentParser:
     part = _add(parts, name, run, words)
-    part.add_argument("file", metavar="FILE", help=_("the profile, or the folder of slipway.toml"))
-    part.add_argument("--target", metavar="ADDRESS", help=_("only this target of the profile"))
+    part.add_argument(
+        "file", metavar=_("FILE"), help=_("the profile, or the folder of slipway.toml")
+    )
+    part.add_argument("--target", metavar=_("ADDRESS"), help=_("only this target of the profile"))
     part.add_argument(
         "--host-key",
         metavar="SHA256:…",
@@ -228,4 +232,4 @@ def _add_yes(part: argparse.ArgumentParser) -> None:
 
 
 def _add_go(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--go", metavar="DIR", help=_("the folder with the Go toolchain"))
+    part.add_argument("--go", metavar=_("DIR"), help=_("the folder with the Go toolchain"))

@@ -18,6 +18,7 @@ from app.errors import SlipwayError
 from app.i18n import _, sentences
 from app.packaged import QT_VERB, is_packaged
 from app.processes import run_process
+from app.reasons import reason
 from app.session import Session
 from app.toolchain import find_toolchain
 
@@ -66,15 +67,15 @@ def go() -> Iterator[Finding]:
 def keyring() -> Iterator[Finding]:
     """Look for the place that remembers passwords."""
     name = _("Keyring")
-    reason = PasswordStore().available()
-    if not reason:
+    missing = PasswordStore().available()
+    if not missing:
         yield Finding(name, True, False, _("answers"))
         return
     hint = _(
         "Without it passwords are asked for each time, or come from the environment "
         "(SLIPWAY_PASSWORD, SLIPWAY_SECRET_…)."
     )
-    yield Finding(name, False, False, reason, hint)
+    yield Finding(name, False, False, missing, hint)
 
 
 def docker() -> Iterator[Finding]:
@@ -168,4 +169,4 @@ def _unwritable(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as problem:
-        return problem.strerror or str(problem)
+        return reason(problem)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from app.artifact import IncludedFile
 from app.errors import ProfileError
 from app.i18n import _
+from app.reasons import reason
 
 KEY = "build.include"
 # Histories of version control: never meant to be shipped, and full of what was once deleted.
@@ -79,7 +80,7 @@ def _files(root: Path, path: Path, rule: str, above: tuple[Path, ...]) -> Iterat
             _("Make it (a build step of the web front end?) or take it off the list."),
         ) from None
     except (OSError, RuntimeError) as error:
-        raise _refused(rule, str(error)) from error
+        raise _refused(rule, reason(error)) from error
 
 
 def _check_readable(path: Path) -> None:

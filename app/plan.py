@@ -36,7 +36,8 @@ class Plan:
 
     ``state`` is what the server's records said: if they say something else when the plan is run,
     it is not run. ``hidden`` are secrets that may appear in output though no step uses them.
-    ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not.
+    ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not;
+    ``serving`` is the version that runs before the plan is carried out, "" where that isn't known.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Plan:
     outage: str = ""
     restores: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
+    serving: str = ""
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     hidden: tuple[Secret, ...] = ()
@@ -246,6 +248,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
 def _plan(
     title: str, request: DeployRequest, facts: HostFacts, store: Store, layout: Layout
 ) -> Plan:
+    current = facts.records.current
     return Plan(
         title=title,
         name=request.name,
@@ -258,6 +261,7 @@ def _plan(
         outage=layout.outage,
         restores=layout.restores,
         cannot=layout.cannot,
+        serving=current.version if current and kind_of(request).running(facts) else "",
         warnings=layout.warnings,
         secrets=layout.secrets,
         hidden=layout.hidden,

@@ -24,6 +24,7 @@ from tomlkit.items import AoT
 from app.errors import ProfileError
 from app.i18n import _
 from app.patience import patiently
+from app.reasons import reason
 from app.request import (
     BuildOptions,
     Check,
@@ -318,7 +319,7 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
         raise ProfileError(
             "",
             _("The profile {path} can't be read.").format(path=path),
-            getattr(error, "strerror", None) or str(error),
+            reason(error),
             _("Check the name of the file; “slipway” without a command makes a new one."),
         ) from error
     request = loads(text, path.absolute().parent)
@@ -380,7 +381,7 @@ def save(request: DeployRequest, path: Path) -> None:
         raise ProfileError(
             "",
             _("The profile {path} can't be written.").format(path=path),
-            error.strerror or str(error),
+            reason(error),
             _("Choose a folder that you may write to."),
         ) from error
 

@@ -17,6 +17,7 @@ from app.git import GitRevision, git_revision
 from app.gosource import listening_ports, string_variables, version_variables
 from app.i18n import _
 from app.processes import ProcessResult
+from app.reasons import reason
 from app.toolchain import Toolchain, version_tuple
 from app.transport import CancelToken, OnLine, ignore_line
 from app.transport.output import without_url_passwords
@@ -345,7 +346,7 @@ def _readable_folder(path: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise ProjectError(
             _("The folder cannot be read"),
-            str(error),
+            f"{path}: {reason(error)}",
             _("Ask its owner for the right to read it, or choose another one."),
         ) from error
 

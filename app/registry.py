@@ -24,6 +24,7 @@ from app import tarstream
 from app.errors import AuthError, ConnectError, ProfileError, SlipwayError
 from app.i18n import _
 from app.image import LAYER_TYPE, MANIFEST_TYPE, Image, Layer, make_manifest
+from app.reasons import reason
 from app.transport import CancelToken, OnBytes, Secret, ignore_bytes
 
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and to wait for an answer
@@ -408,4 +409,4 @@ def _words(error: BaseException) -> str:
     cause = _cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
-    return getattr(cause, "strerror", None) or str(cause)
+    return reason(cause)

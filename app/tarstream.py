@@ -15,6 +15,7 @@ from typing import BinaryIO
 from app.errors import SlipwayError
 from app.i18n import _
 from app.patience import patiently
+from app.reasons import reason
 from app.transport import CancelToken
 
 CHUNK = 1 << 18
@@ -101,7 +102,7 @@ def write_gzip(pieces: Iterable[bytes], dest: Path) -> int:
     except OSError as error:
         raise SlipwayError(
             _("{path} can't be written").format(path=dest),
-            error.strerror or str(error),
+            reason(error),
             _("Make room on the disk, or check that you may write there, then try again."),
         ) from error
     finally:
@@ -148,6 +149,6 @@ def unreadable(path: Path, error: OSError) -> SlipwayError:
     """Return the error for a file or folder that this computer can't read."""
     return SlipwayError(
         _("{path} can't be read").format(path=path),
-        error.strerror or str(error),
+        reason(error),
         _("Check that it is there and that you may read it, then try again."),
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from app.errors import ToolchainError
 from app.i18n import _
 from app.processes import ProcessResult, run_process
+from app.reasons import reason
 from app.transport import CancelToken, OnLine, ignore_line
 
 # Older ones know neither GOTOOLCHAIN nor the go line of go.mod as a requirement.
@@ -70,7 +71,7 @@ class Toolchain:
         except OSError as error:
             raise ToolchainError(
                 _("Go cannot be started"),
-                str(error),
+                f"{self.go}: {reason(error)}",
                 _("Check that Go and the project's folder are still where they were."),
             ) from error
 
@@ -138,7 +139,7 @@ def _probe(candidate: Path, origin: str) -> Toolchain:
     except TimeoutError:
         raise ToolchainError(_("Go does not answer")) from None
     except OSError as error:
-        raise ToolchainError(_("Go cannot be started"), str(error)) from error
+        raise ToolchainError(_("Go cannot be started"), f"{candidate}: {reason(error)}") from error
     if result.exit_code != 0:
         raise ToolchainError(_("Go does not work"), result.stderr.strip())
     try:

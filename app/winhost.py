@@ -14,6 +14,7 @@ import platformdirs
 from app.errors import BuildError
 from app.i18n import _
 from app.patience import patiently
+from app.reasons import reason
 from app.toolchain import Toolchain, find_toolchain
 from app.transport import CancelToken, CommandResult, OnLine, ignore_line
 from app.transport.tool import HostError, read_host_error
@@ -139,7 +140,7 @@ def _whole(dest: Path) -> Iterator[Path]:
     except OSError as error:
         raise BuildError(
             _("slipway-host.exe can't be written"),
-            str(error),
+            reason(error),
             _("Make room, or make {folder} writable.").format(folder=dest.parent),
         ) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -28,10 +28,12 @@ from ui.report import conceal
 from ui.task import Task
 from ui.theme import monospace
 from ui.widgets.basics import TONE_COLOURS, Icon, Tone, button, label
+from ui.widgets.command_view import CommandView
 from ui.widgets.form import Field, like
 
 WIDTH = 560
 FITTING = 50  # letters of a fingerprint that fit into a line
+SHOWN_LINES = 5
 
 
 class Asking(QDialog):
@@ -135,14 +137,10 @@ class HostKeyDialog(Asking):
         return cell
 
     def _on_the_server(self, key_type: str, *, windows: bool) -> QWidget:
-        cell, column = self._cell(_("On the server itself a few lines show it."))
-        self._lines = fingerprint_lines(key_type, windows=windows)
-        copy = button(_("C&opy these lines"), self._copy_lines, "copy", "quiet")
-        column.addWidget(copy, 0, Qt.AlignmentFlag.AlignLeft)
+        cell, column = self._cell(_("On the server itself this shows it:"))
+        lines = fingerprint_lines(key_type, windows=windows).rstrip()
+        column.addWidget(CommandView(_("Lines that show it"), lines, SHOWN_LINES))
         return cell
-
-    def _copy_lines(self) -> None:
-        QGuiApplication.clipboard().setText(self._lines)
 
     @staticmethod
     def _cell(name: str) -> tuple[QWidget, QVBoxLayout]:

@@ -32,6 +32,7 @@ from app.errors import SlipwayError
 from app.events import Outcome, StepState
 from app.history import History, Run
 from app.i18n import _, ngettext
+from app.reasons import reason
 from ui.settings import Settings
 from ui.theme import theme
 from ui.widgets.amounts import duration_text
@@ -263,7 +264,7 @@ def read_log(path: Path) -> list[Entry]:
     except OSError as problem:
         raise SlipwayError(
             _("The log of this run can't be read."),
-            f"{path}: {problem.strerror}",
+            f"{path}: {reason(problem)}",
             _("It may have been moved or deleted."),
         ) from problem
 

@@ -51,12 +51,16 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What shall run: its title and rows, and how to begin, on the run's own thread."""
+    """What shall run: its title and rows, and how to begin, on the run's own thread.
+
+    ``serving`` is the version that runs before it, "" where that isn't known.
+    """
 
     title: str
     rows: tuple[str, ...]
     begin: Callable[[Emit], Runnable]
     record: Callable[[], Record]
+    serving: str = ""
 
 
 class Run(QObject):
@@ -250,7 +254,7 @@ def plan_task(
     def record() -> Record:
         return history.begin(request, plan.title, rows, release=plan.release, version=version)
 
-    return Task(plan.title, rows, begin, record)
+    return Task(plan.title, rows, begin, record, plan.serving)
 
 
 class _Rest:

@@ -339,7 +339,11 @@ def monospace() -> QFont:
 def _style_sheet(colours: Colours, font: QFont) -> str:
     size = font.pointSizeF() if font.pointSizeF() > 0 else 10.0
     icons = (RESOURCES / "icons").as_posix()
+    contrast = colours in (LIGHT_CONTRAST, DARK_CONTRAST)
     values = asdict(colours) | {
+        # where all borders are black or white, a broken one says that a button is off
+        "disabled_border": "dashed" if contrast else "solid",
+        "disabled_fill": colours.window if contrast else colours.border,
         "icons": icons,
         "tone": "dark" if colours in (DARK, DARK_CONTRAST) else "light",
         "size_title": f"{size * 1.7:.1f}pt",

@@ -7,6 +7,7 @@ from typing import Any
 
 import cattrs
 
+from app.choices import container_restarts, words_of
 from app.docker_facts import (
     LABEL_RELEASE,
     LABEL_ROOT,
@@ -282,12 +283,11 @@ def settings(release: Release) -> dict[str, str]:
         _("Ports"): ", ".join(spec.ports),
         _("Volumes"): ", ".join(spec.volumes),
         _("Network"): spec.network,
-        _("Restart policy"): spec.restart,
-        _("User"): spec.user,
+        _("Start it again"): words_of(container_restarts(), spec.restart),
+        _("Account"): spec.user,
         _("Read-only file system"): _("yes") if spec.read_only else _("no"),
-        _("Capabilities"): " ".join(
-            [f"-{item}" for item in spec.cap_drop] + [f"+{item}" for item in spec.cap_add]
-        ),
+        _("Rights taken away"): " ".join(spec.cap_drop),
+        _("Rights given"): " ".join(spec.cap_add),
     }
 
 
@@ -303,7 +303,11 @@ def _changes_from(
         (_("Ports"), ", ".join(service.ports), ", ".join(spec.ports)),
         (_("Volumes"), ", ".join(service.volumes), ", ".join(spec.volumes)),
         (_("Environment (names)"), names, new_names),
-        (_("Restart policy"), service.restart_policy, spec.restart),
+        (
+            _("Start it again"),
+            words_of(container_restarts(), service.restart_policy),
+            words_of(container_restarts(), spec.restart),
+        ),
     )
     return tuple(Change(what, old, new) for what, old, new in rows if old != new)
 

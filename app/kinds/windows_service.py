@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.artifact import Artifact
+from app.choices import service_start_states, service_starts, waits_words, words_of
 from app.errors import Problem, SlipwayError
 from app.host import HostFacts
 from app.i18n import _
@@ -251,8 +252,8 @@ def settings(release: Release) -> Mapping[str, str]:
         _("Binary"): str(known.get("binary", "")),
         _("Run by"): hosts.get(str(known.get("host")), ""),
         _("Account"): str(known.get("account", "")),
-        _("Start"): str(known.get("start", "")),
-        _("Restart after a crash"): ", ".join(f"{item:g} s" for item in known.get("restart", ())),
+        _("Start it"): words_of(service_starts(), str(known.get("start", ""))),
+        _("Start it again"): waits_words(known["restart"]) if "restart" in known else "",
         _("Display name"): str(known.get("display_name", "")),
         _("Description"): str(known.get("description", "")),
         _("Dependencies"): ", ".join(known.get("dependencies", ())),
@@ -271,7 +272,7 @@ def _changes_from(
         rows += [
             (_("Arguments"), " ".join(service.arguments), " ".join(record.args)),
             (_("Account"), service.account, new[_("Account")]),
-            (_("Start"), service.start, new[_("Start")]),
+            (_("Start it"), words_of(service_start_states(), service.start), new[_("Start it")]),
             (
                 _("Environment (names)"),
                 ", ".join(sorted(service.env)),

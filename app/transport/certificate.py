@@ -16,6 +16,7 @@ import requests.adapters
 from app.credentials import CERTIFICATE, KnownHosts
 from app.errors import ConnectError
 from app.i18n import _
+from app.reasons import reason
 
 AUTHORITIES = certifi.where()
 
@@ -74,7 +75,7 @@ def _context(ca: str) -> ssl.SSLContext:
     except OSError as problem:
         raise ConnectError(
             _("The authority's certificate {path} can't be used.").format(path=ca),
-            problem.strerror or str(problem),
+            reason(problem),
             _("Choose the PEM file (-----BEGIN CERTIFICATE-----) of the authority."),
         ) from problem
     return context

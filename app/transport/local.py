@@ -18,6 +18,7 @@ from app.events import Stream
 from app.i18n import _
 from app.patience import patiently
 from app.processes import ProcessResult, run_process
+from app.reasons import reason
 from app.transport import (
     TOOL,
     CancelToken,
@@ -138,7 +139,7 @@ class LocalTransport:
         except OSError as problem:
             raise SlipwayError(
                 _("{dest} can't be written.").format(dest=dest),
-                problem.strerror or str(problem),
+                reason(problem),
                 _("Check that its folder exists, that you may write there, and the disk's space."),
             ) from problem
         finally:

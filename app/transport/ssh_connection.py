@@ -21,6 +21,7 @@ import paramiko
 from app.credentials import Credentials, KnownHosts
 from app.errors import AuthError, ConnectError, ConnectionLost
 from app.i18n import _
+from app.reasons import reason
 from app.transport.ssh_config import Endpoint
 from app.transport.ssh_login import Login
 from app.transport.streams import Proxy, bridge_channel
@@ -268,9 +269,7 @@ def _channel_over(
 def _reason(problem: BaseException) -> str:
     if isinstance(problem, EOFError):
         return _("The other side closed the connection.")
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror
-    return str(problem) or type(problem).__name__
+    return reason(problem)
 
 
 def _unreachable(endpoint: Endpoint, problem: OSError) -> ConnectError:

@@ -10,6 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from app.errors import AuthError, ConnectError, ConnectionLost
 from app.i18n import _
+from app.reasons import reason
 
 FILTERED = (
     r"New-ItemProperty -Force -PropertyType DWord -Name LocalAccountTokenFilterPolicy -Value 1 "
@@ -200,5 +201,5 @@ def lost(target: object, reason: str) -> ConnectionLost:
 def _reason(problem: BaseException) -> str:
     for error in causes(problem):
         if isinstance(error, OSError) and error.strerror and error.errno:
-            return str(error.strerror)
-    return str(problem) or type(problem).__name__
+            return reason(error)
+    return reason(problem)

@@ -88,8 +88,9 @@ class Stage:
         rows = ("Lock", "Send", "Switch")
         wanted = DeployRequest("hello", targets=(Target("localhost", "local"),))
         self.task = Task(
-            "Deploy hello", rows, self.begin, lambda: history.begin(wanted, "Deploy hello", rows)
-        )
+            "Deploy hello", rows, self.begin, lambda: history.begin(wanted, "Deploy hello", rows),
+            "v1.3.0",
+        )  # fmt: skip
 
     def begin(self, emit: Emit) -> Scripted:
         self.actor = Scripted(emit, 3, self.fails)
@@ -172,10 +173,13 @@ def test_steps_open_and_their_commands_are_copied(qtbot: QtBot, image: Image) ->
     qtbot.addWidget(view)
     view.show_plan(plan)
     assert not any(step.opened for step in view.steps)
-    view.open_all()
+    opener = next(each for each in view.findChildren(QPushButton) if "all" in each.text())
+    opener.click()
     assert all(step.opened for step in view.steps)
-    view.open_all()
+    assert opener.text().replace("&", "") == "Close all"
+    opener.click()
     assert not any(step.opened for step in view.steps)
+    assert opener.text().replace("&", "") == "Open all"
     shown = view.findChildren(CommandView)[0]
     shown.copy()
     assert QGuiApplication.clipboard().text() == shown.text
@@ -240,6 +244,7 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
     assert not page.roll_back_button.isEnabled()
     assert page.view.steps.steps.rows[0].state is StepState.UNDONE
     assert page.notice.text.startswith("Rolled back")
+    assert page.notice.text.endswith("v1.3.0 runs again.")
     assert "▸ Undo: Lock" in page.view.log.all_lines
     kept = history.runs()[0]
     assert kept.outcome is Outcome.ROLLED_BACK

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QRadioButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.errors import ConnectError, UntrustedHost
@@ -208,11 +216,12 @@ def test_a_certificate_is_confirmed_in_its_own_words(qtbot: QtBot, server: Serve
     dialog = HostKeyDialog(server, error)
     qtbot.addWidget(dialog)
     dialog.show()
-    texts = [each.text() for each in dialog.findChildren(QWidget) if hasattr(each, "text")]
+    texts = [each.text() for kind in (QLabel, QPushButton) for each in dialog.findChildren(kind)]
     assert "&Trust this certificate and connect" in texts
     assert not any("key" in text.lower() for text in texts)
-    dialog._copy_lines()
-    assert "CertificateThumbprint" in QApplication.clipboard().text()
+    lines = dialog.findChildren(CommandView)[0]
+    assert lines.isVisible()
+    assert "CertificateThumbprint" in lines.text
 
 
 # What is found

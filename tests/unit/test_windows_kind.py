@@ -208,7 +208,7 @@ def test_the_same_again_is_nothing_to_do_and_a_changed_setting_is_something() ->
     other = request(WindowsOptions(description="Says hello", start="demand"))
     changed = make_plan(other, artifact(), served(made))
     assert [(item.what, item.old, item.new) for item in changed.changes] == [
-        ("Start", "auto", "demand")
+        ("Start it", "When Windows starts", "Only by hand")
     ]
     stopped = served(made, state="stopped", process=0)
     assert not make_plan(request(), artifact(), stopped).empty

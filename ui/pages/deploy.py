@@ -141,7 +141,7 @@ class DeployPage(Page):
                     "On the server {url} answers as it should. From here its address is {page}, if "
                     "no firewall stands in between."
                 ).format(url=url, page=page)
-            say_outcome(self.notice, run.outcome, run.error, more)
+            say_outcome(self.notice, run.outcome, run.error, more, run.task.serving)
         else:
             self.notice.clear()
         served = ended and run.outcome is Outcome.SUCCEEDED

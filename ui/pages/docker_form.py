@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from app.choices import container_restarts
 from app.i18n import _
 from ui.dialogs import SecretsDialog
 from ui.pages.answers import (
@@ -67,15 +68,7 @@ class DockerForm(KindForm):
         )
 
     def _switching(self) -> QWidget:
-        restart = ChoiceAnswer(
-            "deploy.docker.restart",
-            (
-                ("unless-stopped", _("Always, unless it was stopped")),
-                ("always", _("Always")),
-                ("on-failure", _("Only after a failure")),
-                ("no", _("Never")),
-            ),
-        )
+        restart = ChoiceAnswer("deploy.docker.restart", container_restarts())
         rehearse = FlagAnswer("deploy.docker.rehearse", _("Tr&y the new version before the switch"))
         fields = (
             Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.choices import service_start_states, words_of
 from app.i18n import _
 from ui.draft import Draft
 from ui.pages.answers import RadiosAnswer
@@ -72,7 +73,7 @@ def service_facts(service: WindowsService) -> list[Fact]:
         (_("Program"), service.program or service.binary_path, arguments),
         (_("Run by"), host_name(service), service.binary_path),
         (_("Account"), service.account, ""),
-        (_("Start"), start_words(service.start), ""),
+        (_("Start"), words_of(service_start_states(), service.start), ""),
         (_("After a crash"), recovery_words(service.recovery), ""),
         (_("Environment"), ", ".join(service.env) or nothing, _("values are not shown here")),
         (_("Needs services"), ", ".join(service.dependencies) or nothing, ""),
@@ -94,16 +95,6 @@ def host_name(service: WindowsService) -> str:
         "wrapped": _("Slipway's service host"),
         "plain": _("the program itself"),
     }[service.kind]
-
-
-def start_words(start: str) -> str:
-    """Return when Windows starts a service."""
-    return {
-        "auto": _("When Windows starts"),
-        "delayed-auto": _("A little later, when Windows has started"),
-        "demand": _("Only by hand"),
-        "disabled": _("Never: it is disabled"),
-    }.get(start, start)
 
 
 def recovery_words(recovery: Recovery | None) -> str:

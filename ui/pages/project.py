@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -64,6 +65,9 @@ class ProjectPage(Page):
         card.body.addWidget(self._folder)
         self.body.addWidget(card)
         self.body.addWidget(self._add_looking())
+        self._cards = QVBoxLayout()
+        self._cards.setSpacing(16)
+        self.body.addLayout(self._cards)
         self.body.addStretch(1)
 
     @property
@@ -160,7 +164,7 @@ class ProjectPage(Page):
 
     def _add_card(self, card: Card) -> None:
         card.hide()
-        self.body.insertWidget(self.body.count() - 1, card)
+        self._cards.addWidget(card)
         previous: QWidget = self._recent_button
         for widget in card.findChildren(QWidget):
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from app.choices import service_starts
 from app.i18n import _
 from app.windows_rules import ACCOUNT_PASSWORD, BUILT_IN_ACCOUNTS, needs_password
 from ui.dialogs import SecretsDialog
@@ -118,14 +119,7 @@ class WindowsForm(KindForm):
             self.page.tie(grant),
             _("The service can't start without it. Your domain's policies may take it away again."),
         )
-        start = ChoiceAnswer(
-            "deploy.windows.start",
-            (
-                ("auto", _("When Windows starts")),
-                ("delayed-auto", _("A little later, when Windows has started")),
-                ("demand", _("Only by hand")),
-            ),
-        )
+        start = ChoiceAnswer("deploy.windows.start", service_starts())
         restart = NumbersAnswer("deploy.windows.restart", _("never"), whole=False)
         fields = (
             self._account,

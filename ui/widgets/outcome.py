@@ -34,9 +34,15 @@ def outcome_tone(outcome: Outcome | None) -> Tone:
 
 
 def say_outcome(
-    notice: Notice, outcome: Outcome | None, error: SlipwayError | None, more: str = ""
+    notice: Notice,
+    outcome: Outcome | None,
+    error: SlipwayError | None,
+    more: str = "",
+    serving: str = "",
 ) -> None:
     """Say how a run ended: what happened, why, what to do next; ``more`` follows a success.
+
+    ``serving`` is the version that ran before it.
 
     Without an outcome it was ended by a fault of Slipway, which has its own dialog.
     """
@@ -52,7 +58,10 @@ def say_outcome(
         Outcome.FAILED_RESTORED: (_("It failed; all is as it was before"), ""),
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
         Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
-        Outcome.ROLLED_BACK: (_("Rolled back; all is as it was before"), ""),
+        Outcome.ROLLED_BACK: (
+            _("Rolled back; all is as it was before"),
+            _("{version} runs again.").format(version=serving) if serving else "",
+        ),
     }[outcome]
     parts = [lead]
     if error is not None:

@@ -71,7 +71,8 @@ class PlanView(QWidget):
         heading = ngettext("{count} step", "{count} steps", count).format(count=count)
         row.addWidget(label(heading, "heading", wrap=False))
         row.addStretch(1)
-        row.addWidget(button(_("&Open all"), self.open_all, role="quiet"))
+        self._opener = button(_("&Open all"), self.open_all, role="quiet")
+        row.addWidget(self._opener)
         row.addWidget(button(_("&Copy all commands"), self.copy_all, "copy", "quiet"))
         card.body.addLayout(row)
         card.body.addWidget(
@@ -93,6 +94,7 @@ class PlanView(QWidget):
                 opened.body.addWidget(CommandView(step.title, text))
             else:
                 opened.body.addWidget(label(_("Runs no command on the server."), "small"))
+            opened.toggled.connect(self._name_opener)
             self.steps.append(opened)
             steps.addWidget(opened)
         card.body.addLayout(steps)
@@ -100,9 +102,16 @@ class PlanView(QWidget):
 
     def open_all(self) -> None:
         """Open every step, or close all if all are open."""
-        opened = not all(step.opened for step in self.steps)
+        opened = not self._all_opened
         for step in self.steps:
             step.set_opened(opened)
+
+    @property
+    def _all_opened(self) -> bool:
+        return all(step.opened for step in self.steps)
+
+    def _name_opener(self) -> None:
+        self._opener.setText(_("Cl&ose all") if self._all_opened else _("&Open all"))
 
     def copy_all(self) -> None:
         """Put all steps with their commands on the clipboard."""

@@ -1,0 +1,35 @@
+"""Why the system refused, in the user's language: what it says itself is mostly English."""
+
+from __future__ import annotations
+
+import errno
+
+from app.i18n import _
+from app.patience import is_held
+
+
+def reason(error: BaseException) -> str:
+    """Return why the system refused; in its own words where it is none of the usual reasons."""
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    usual = {
+        errno.ENOENT: _("There is no such file or folder."),
+        errno.EACCES: _("Access is denied."),
+        errno.EPERM: _("The system does not permit it."),
+        errno.EEXIST: _("It is there already."),
+        errno.EISDIR: _("It is a folder."),
+        errno.ENOTDIR: _("A part of its path is not a folder."),
+        errno.ENOTEMPTY: _("The folder is not empty."),
+        errno.ENOSPC: _("The disk is full."),
+        errno.EROFS: _("It can only be read there."),
+        errno.ENAMETOOLONG: _("The name is too long."),
+        errno.ECONNREFUSED: _("The connection was refused: nothing listens there."),
+        errno.ECONNRESET: _("The other side cut the connection."),
+        errno.EPIPE: _("The other side cut the connection."),
+        errno.ETIMEDOUT: _("Nothing answered in time."),
+        errno.EHOSTUNREACH: _("No way leads to that host."),
+        errno.ENETUNREACH: _("No way leads to that network."),
+    }
+    own = error.strerror or str(error) or type(error).__name__
+    # Windows says more of a file that another program has open than Python's number does
+    return own if is_held(error) else usual.get(error.errno or 0, own)

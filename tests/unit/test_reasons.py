@@ -1,0 +1,39 @@
+"""Why the system refused, in the user's words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from app.i18n import use_language
+from app.reasons import reason
+
+
+def test_the_usual_reasons_are_told_in_the_users_language(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as missing:
+        (tmp_path / "gone").read_bytes()
+    assert reason(missing.value) == "There is no such file or folder."
+    use_language("zh_CN")
+    assert "文件" in reason(missing.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EDOM, os.strerror(errno.EDOM)), os.strerror(errno.EDOM)),
+        (OSError("without a number"), "without a number"),
+        (ValueError("not of the system"), "not of the system"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_others_speak_for_themselves(error: Exception, words: str) -> None:
+    assert reason(error) == words
+
+
+def test_a_file_that_another_program_has_open_is_told_as_windows_tells_it() -> None:
+    held = OSError(errno.EACCES, "The process cannot access the file")
+    held.winerror = 32  # type: ignore[attr-defined]
+    assert reason(held) == "The process cannot access the file"
