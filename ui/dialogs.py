@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -66,10 +66,14 @@ class Asking(QDialog):
         outer.addLayout(self._row)
 
     def showEvent(self, event: QShowEvent) -> None:
+        self._fit()
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self._fit)  # commands know their height only once they show
+
+    def _fit(self) -> None:
         layout = self.layout()
         if layout is not None:  # what wraps its lines knows its height only by the width
             self.setFixedHeight(layout.heightForWidth(WIDTH))
-        super().showEvent(event)
 
     def done(self, result: int) -> None:
         super().done(result)

@@ -221,6 +221,10 @@ def test_a_certificate_is_confirmed_in_its_own_words(qtbot: QtBot, server: Serve
     assert not any("key" in text.lower() for text in texts)
     lines = dialog.findChildren(CommandView)[0]
     assert lines.isVisible()
+    layout = dialog.layout()
+    assert layout is not None
+    qtbot.waitUntil(lambda: dialog.height() == layout.heightForWidth(dialog.width()))
+    assert lines.height() < 120  # a few of its lines, the others by scrolling
     assert "CertificateThumbprint" in lines.text
 
 

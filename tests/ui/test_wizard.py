@@ -366,7 +366,8 @@ def test_every_button_of_a_page_has_its_own_letter(ready: Wizard) -> None:
 
 
 def test_the_window_fits_a_small_screen(tmp_path: Path) -> None:
-    screens = json.loads(Path(__file__).parents[1].joinpath("screen.json").read_text("utf-8"))
+    tests = Path(__file__).parents[1]
+    screens = json.loads((tests / "screen.json").read_text("utf-8"))
     screens["screens"][0] |= {"width": 960, "height": 540}  # 1920 × 1080 at 200 %
     (tmp_path / "screen.json").write_text(json.dumps(screens), encoding="utf-8")
     code = (
@@ -375,9 +376,9 @@ def test_the_window_fits_a_small_screen(tmp_path: Path) -> None:
         "wizard = make_wizard(); wizard.show(); print(wizard.width(), wizard.height())"
     )
     # by its name alone: a colon would end the option
-    platform = {"QT_QPA_PLATFORM": "offscreen:configfile=screen.json"}
+    env = {"QT_QPA_PLATFORM": "offscreen:configfile=screen.json", "PYTHONPATH": str(tests.parent)}
     said = subprocess.check_output(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | platform, text=True
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | env, text=True
     )
     assert said.split() == ["960", "540"]
 
