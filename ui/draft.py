@@ -22,11 +22,12 @@ from app.errors import (
     SlipwayError,
     UntrustedHost,
 )
-from app.i18n import _, sentences
+from app.i18n import _
 from app.request import DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.problems import all_problems, project_problems
 from ui.proposals import Proposals, accept, propose, with_value
+from ui.secrets import SecretValues
 from ui.settings import Settings
 from ui.targets import fitting
 from ui.task import Task, TaskState
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
 
 # What only background work needs is imported when it begins: the first page shows sooner.
-
-Entry = tuple[str, str]  # a service's secret in the keyring, and whose it is
 
 SETTLE = 500  # milliseconds without a change before background work starts
 CLOSE_SECONDS = 3.0
@@ -84,9 +83,8 @@ class Draft(QObject):
         self.building = self._task(self._built)
         self.connecting = self._task(self._connected)
         self.planning = self._task(self._planned)
-        self.secrets_reading = self._task(self._secrets_read)
-        self.keeping = self._task(self._tell)
-        self.keyring = self._task(self._tell)
+        self.values = SecretValues(lambda: self.passwords, self)
+        self.values.changed.connect(self._tell)
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
@@ -94,9 +92,6 @@ class Draft(QObject):
         self.under_way = ""  # what a connection that is being made does, "" while it connects
         self._credentials: dict[Target, Credentials] = {}
         self._keep: dict[Target, frozenset[str]] = {}
-        self._kept = ("", "")  # field and name of the value that went to the keyring last
-        self._secrets: dict[str, Secret] = {}
-        self._passwords_given: dict[Entry, Secret] = {}
         self._platforms: dict[Target, str] = {}
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
@@ -180,15 +175,6 @@ class Draft(QObject):
         return found.unkept if found else None
 
     @property
-    def unkept_value(self) -> Problem | None:
-        """Why the keyring did not take the value of a field, while there is such a value."""
-        error, (field, name) = self.keeping.error, self._kept
-        gone = field == "deploy.secrets" and name not in self.request.deploy.secrets
-        if error is None or gone:
-            return None
-        return Problem(field, error.title, sentences(error.detail, error.hint), blocking=False)
-
-    @property
     def plan(self) -> Plan | None:
         """What Review shows and Deploy runs."""
         planned: Planned | None = self.planning.result
@@ -215,8 +201,7 @@ class Draft(QObject):
     @property
     def secrets(self) -> Mapping[str, Secret]:
         """Values of the service's secrets, given in this session or found in the keyring."""
-        names = rules.secret_names(self.request)
-        return {name: self._secrets[name] for name in names if name in self._secrets}
+        return self.values.of(rules.secret_names(self.request))
 
     @property
     def platform(self) -> str:
@@ -259,7 +244,7 @@ class Draft(QObject):
         if former.targets[:1] != request.targets[:1]:
             self._disconnect()
         if former.deploy.windows.account != request.deploy.windows.account:
-            self._secrets.pop(ACCOUNT_PASSWORD, None)
+            self.values.forget(ACCOUNT_PASSWORD)
         self._plan_wanted = False
         self._drop_dependents()
         self._settling.start()
@@ -280,7 +265,7 @@ class Draft(QObject):
         file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
         self._proposals, self._proposed_for = {}, None
         self.profile_path = None
-        self._secrets.clear()
+        self.values.clear()
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
         self._proposed = with_value(self._fresh(), "project.path", folder)
@@ -310,43 +295,8 @@ class Draft(QObject):
 
     def set_secret(self, name: str, value: Secret, *, keep: bool) -> None:
         """Take the value of one of the program's secrets; ``keep`` puts it in the keyring too."""
-        self._secrets[name] = value
-        field = "deploy.windows.account" if name == ACCOUNT_PASSWORD else "deploy.secrets"
-        self._keep_value(field, (self.request.name, name), value if keep else None)
+        self.values.set(self.request.name, name, value, keep=keep)
         self.planning.drop()
-        self._tell()
-
-    def look_for_keyring(self) -> Task:
-        """Find out whether there is a keyring; the task's result is why not, "" if there is."""
-        store = self.passwords
-        self.keyring.start(lambda _emit, _cancel: store.available())
-        return self.keyring
-
-    def set_registry_password(self, value: Secret, *, keep: bool) -> None:
-        """Take the password for the registry; ``keep`` puts it in the keyring too."""
-        self._take_password(registry_entry(self.request), value, keep=keep)
-
-    def registry_password(self) -> Callable[[], Secret | None]:
-        """Return what gets the password for the registry; it may ask the keyring."""
-        (service, account), store = registry_entry(self.request), self.passwords
-        given = self._passwords_given.get((service, account))
-        if given is not None or not (self.request.deploy.docker.registry and account):
-            return lambda: given
-        return lambda: store.get_secret(service, account)
-
-    def _take_password(self, entry: Entry, value: Secret, *, keep: bool) -> None:
-        self._passwords_given[entry] = value
-        self._keep_value("deploy.docker.registry-user", entry, value if keep else None)
-        self._tell()
-
-    def _keep_value(self, field: str, entry: Entry, value: Secret | None) -> None:
-        """Give the keyring the value of a field; none is kept: what was said of it is over."""
-        (service, name), store = entry, self.passwords
-        if value is not None:
-            self._kept = (field, name)
-            self.keeping.start(lambda _emit, _cancel: store.set_secret(service, name, value))
-        elif self._kept == (field, name):
-            self.keeping.drop()
 
     # Background work
 
@@ -457,7 +407,7 @@ class Draft(QObject):
         """
         self._keep_changes()
         self._settling.stop()
-        for task in self.findChildren(Task):
+        for task in self.findChildren(Task):  # those of the values too
             task.drop()
         self._disconnect()
         for worker in (*self.inspection.workers, *self.building.workers):
@@ -483,8 +433,7 @@ class Draft(QObject):
         self.connecting.expect(
             (request.targets[:1], request.name, request.deploy.root, request.deploy.kind)
         )
-        missing = tuple(name for name in rules.secret_names(request) if name not in self._secrets)
-        self.secrets_reading.expect((request.name, missing))
+        self.values.expect(request.name, rules.secret_names(request))
         self.planning.drop()
 
     def _drop_package(self) -> None:
@@ -515,8 +464,7 @@ class Draft(QObject):
             self.start_build()
         if self._idle(self.connecting) and self._may_look():
             self.test_connection()
-        if self._idle(self.secrets_reading):
-            self._read_secrets()
+        self.values.read(self.request.name, rules.secret_names(self.request))
         if self._plan_wanted and self._idle(self.planning):
             self._plan()
 
@@ -536,16 +484,6 @@ class Draft(QObject):
             problem.blocking and problem.field.split(".")[0] in prefixes
             for problem in (*rules.problems(self.request), *project_problems(self))
         )
-
-    def _read_secrets(self) -> None:
-        from ui import jobs
-
-        names = tuple(n for n in rules.secret_names(self.request) if n not in self._secrets)
-        store, service = self.passwords, self.request.name
-        if names and service:
-            self.secrets_reading.start(
-                lambda _emit, _cancel: jobs.read_secrets(store, service, names)
-            )
 
     def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
@@ -651,11 +589,6 @@ class Draft(QObject):
                 self.remember_answers()
         self._tell()
 
-    def _secrets_read(self) -> None:
-        if self.secrets_reading.state is TaskState.DONE:
-            self._secrets = self.secrets_reading.result | self._secrets
-        self._tell()
-
     def _unlocked(self) -> None:
         if self.unlocking.state is TaskState.DONE:
             self.look_again()
@@ -696,12 +629,6 @@ class Draft(QObject):
         """Remove what was built before; the last one is kept: a run may still be sending it."""
         while len(self._builds) > KEPT_BUILDS and self._builds[0] != newest:
             shutil.rmtree(self._builds.popleft(), ignore_errors=True)
-
-
-def registry_entry(request: DeployRequest) -> Entry:
-    """Return where the keyring holds the password for the registry."""
-    docker = request.deploy.docker
-    return f"registry/{docker.registry}", docker.registry_user
 
 
 def likely_platform(request: DeployRequest) -> str:

@@ -375,7 +375,7 @@ class Wizard(QMainWindow):
                 self.history,
                 version=package_version(package) if package else "",
                 secrets=dict(self.draft.secrets),
-                registry_password=self.draft.registry_password(),
+                registry_password=self.draft.values.registry_password(self.draft.request),
             )
         )
 
@@ -401,7 +401,7 @@ class Wizard(QMainWindow):
                     self.access(),
                     self.history,
                     dict(self.draft.secrets),
-                    self.draft.registry_password(),
+                    self.draft.values.registry_password(self.draft.request),
                 )
             )
 

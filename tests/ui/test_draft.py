@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -244,7 +243,7 @@ def test_a_secret_needs_a_value_and_the_keyring_keeps_it(
     assert "DB_PASSWORD has no value yet." in texts(draft)
     draft.set_secret("DB_PASSWORD", Secret("s3cret"), keep=True)
     assert "DB_PASSWORD has no value yet." not in texts(draft)
-    qtbot.waitUntil(lambda: draft.keeping.state is TaskState.DONE, timeout=WAIT)
+    qtbot.waitUntil(lambda: draft.values.keeping.state is TaskState.DONE, timeout=WAIT)
     draft.remember_answers()
     assert "s3cret" not in settings.path.read_text(encoding="utf-8")
     again = Draft(settings)
@@ -277,8 +276,10 @@ def test_closing_ends_the_build_and_leaves_nothing(
     opened(qtbot, draft, project("good"))
     qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
     folder = draft._builds[-1]
-    began = time.monotonic()
     draft.close()
-    assert time.monotonic() - began < 4
-    assert [each.name for each in threading.enumerate() if each.name == "slipway-worker"] == []
-    assert not folder.exists()
+
+    def over() -> None:
+        assert "slipway-worker" not in [each.name for each in threading.enumerate()]
+        assert not folder.exists()
+
+    qtbot.waitUntil(over, timeout=WAIT)

@@ -273,7 +273,7 @@ def test_without_a_keyring_nothing_is_offered_to_be_kept_in_it(
     assert words == [tip]
     assert "There is none on this computer." in tip
     assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
-    assert draft.keeping.state is TaskState.IDLE
+    assert draft.values.keeping.state is TaskState.IDLE
     assert page.notice.text == ""
 
 

@@ -149,7 +149,7 @@ def _run_in_vain(qtbot: QtBot, wizard: Wizard) -> list[str]:
     draft.update(wanted)
     draft.set_secret("DB_PASSWORD", Secret(PLANTED["program"]), keep=True)
     draft.set_secret(ACCOUNT_PASSWORD, Secret(PLANTED["account"]), keep=True)
-    draft.set_registry_password(Secret(PLANTED["registry"]), keep=True)
+    draft.values.set_registry_password(draft.request, Secret(PLANTED["registry"]), keep=True)
     qtbot.waitUntil(lambda: wizard.reachable() == wizard.last - 1, timeout=PATIENCE)
     wizard.go_to(wizard.last - 1)
     qtbot.waitUntil(wizard.next_button.isEnabled, timeout=PATIENCE)

@@ -134,7 +134,7 @@ def test_an_account_with_a_password(
     draft.set_secret(ACCOUNT_PASSWORD, Secret("geheim"), keep=True)
     assert account.problem == ""
     assert draft.secrets[ACCOUNT_PASSWORD].reveal() == "geheim"
-    qtbot.waitUntil(lambda: not draft.keeping.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not draft.values.keeping.running, timeout=WAIT)
     assert "geheim" in str(memory_keyring.__dict__)
     account.control.setEditText("CORP\\gmsa$")
     assert account.problem == ""

@@ -177,7 +177,9 @@ class DockerForm(KindForm):
             _("&Set password"),
             remember=True,
         )
-        dialog.keeping.follow(self.draft.look_for_keyring())
+        dialog.keeping.follow(self.draft.values.look_for_keyring())
         if dialog.exec():
-            self.draft.set_registry_password(dialog.secrets[0], keep=dialog.remember)
+            self.draft.values.set_registry_password(
+                self.draft.request, dialog.secrets[0], keep=dialog.remember
+            )
         dialog.deleteLater()

@@ -60,7 +60,7 @@ class MethodPage(FormPage):
         return kind_words()[self.draft.request.deploy.kind][0]
 
     def problems(self) -> tuple[Problem, ...]:
-        unkept = self.draft.unkept_value
+        unkept = self.draft.values.unkept(self.draft.request)
         return (*super().problems(), *((unkept,) if unkept else ()))
 
     def _add_service(self) -> QWidget:
