@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
+from ui.environment import environment_text
+
 if TYPE_CHECKING:
     from ui.crash_dialog import CrashDialog
 
@@ -45,19 +47,6 @@ class CrashReporter(QObject):
             return
         self.dialog = CrashDialog(report)
         self.dialog.show()
-
-
-def environment_text() -> str:
-    """Return what Slipway runs on, in one line."""
-    import platform
-
-    from PySide6 import __version__ as pyside_version
-
-    from app.version import slipway_version
-
-    python = platform.python_version()
-    system = platform.platform()
-    return f"Slipway {slipway_version()} · {system} · Python {python} · PySide6 {pyside_version}"
 
 
 def crash_report(

@@ -33,12 +33,13 @@ from app.events import Outcome, StepState
 from app.history import History, Run
 from app.i18n import _, ngettext
 from app.reasons import reason
+from ui.report import outcome_text
 from ui.settings import Settings
 from ui.theme import theme
 from ui.widgets.amounts import duration_text
 from ui.widgets.basics import TONE_COLOURS, Notice, button, label
 from ui.widgets.log_view import Entry, LogView, Sort
-from ui.widgets.outcome import outcome_text, outcome_tone
+from ui.widgets.outcome import outcome_tone
 from ui.widgets.step_list import state_text
 from ui.worker import Worker
 

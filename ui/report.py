@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.errors import SlipwayError
+from app.events import Outcome
 from app.i18n import _
 from app.transport import Secret
 from app.transport.output import Mask
-from ui.crash import environment_text
-from ui.widgets.outcome import outcome_text
+from ui.environment import environment_text
 
 if TYPE_CHECKING:
     from ui.run import Run
@@ -37,6 +37,19 @@ def without_secrets(text: str) -> str:
 def error_report(error: SlipwayError) -> str:
     """Return what happened, why, what to do, and what Slipway runs on."""
     return without_secrets(f"{error}\n\n{environment_text()}\n")
+
+
+def outcome_text(outcome: Outcome | None) -> str:
+    """Return how a run ended in two or three words."""
+    if outcome is None:
+        return _("interrupted")
+    return {
+        Outcome.SUCCEEDED: _("succeeded"),
+        Outcome.FAILED_RESTORED: _("failed, old version serves"),
+        Outcome.FAILED_NOT_RESTORED: _("failed, not restored"),
+        Outcome.CANCELLED: _("cancelled"),
+        Outcome.ROLLED_BACK: _("rolled back"),
+    }[outcome]
 
 
 def run_report(run: Run, lines: Sequence[str]) -> str:

@@ -416,7 +416,7 @@ class Wizard(QMainWindow):
 
     def _tell_end(self) -> None:
         """Tell how a run ended if nobody looks at the window."""
-        from ui.widgets.outcome import outcome_text
+        from ui.report import outcome_text
 
         run = self.deploy.run
         if run is None or run.running:

@@ -33,12 +33,12 @@ from ui.crash_dialog import CrashDialog
 from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog, SecretValueDialog
 from ui.notification import Notifier
 from ui.pages.deploy import DeployPage
+from ui.report import outcome_text
 from ui.settings import Settings
 from ui.task import Task
 from ui.theme import theme
 from ui.widgets.basics import Disclosure
 from ui.widgets.form import Field
-from ui.widgets.outcome import outcome_text
 from ui.widgets.run_view import RunView
 from ui.wizard import Wizard
 

@@ -8,19 +8,6 @@ from app.i18n import _
 from ui.widgets.basics import Notice, Tone
 
 
-def outcome_text(outcome: Outcome | None) -> str:
-    """Return how a run ended in two or three words."""
-    if outcome is None:
-        return _("interrupted")
-    return {
-        Outcome.SUCCEEDED: _("succeeded"),
-        Outcome.FAILED_RESTORED: _("failed, old version serves"),
-        Outcome.FAILED_NOT_RESTORED: _("failed, not restored"),
-        Outcome.CANCELLED: _("cancelled"),
-        Outcome.ROLLED_BACK: _("rolled back"),
-    }[outcome]
-
-
 def outcome_tone(outcome: Outcome | None) -> Tone:
     """Return how loudly an outcome is told."""
     tones: dict[Outcome | None, Tone] = {
