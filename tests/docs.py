@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from app import cli, profile
+from app import cli, profile, profile_keys
 from app.i18n import use_language
+from app.profile_keys import Section
 from app.request import Target
 from app.server_setup import LINUX_FINGERPRINT, WINRM_FINGERPRINT, Setup, server_setups
 from tests import profile_words as words
@@ -24,7 +25,7 @@ PART = re.compile(r"(<!-- made from the code: ([\w-]+) -->\n).*?(<!-- end -->)",
 # Where an error belongs: a heading, and the modules (or folders of them) beneath it.
 GROUPS: dict[str, tuple[str, ...]] = {
     "The answers (slipway.toml)": (
-        "app/profile.py",
+        "app/profile",
         "app/rules.py",
         "app/windows_rules.py",
         "app/include.py",
@@ -84,15 +85,15 @@ def renewed(text: str) -> str:
 
 def profile_reference() -> str:
     """Return a table for each table of slipway.toml."""
-    parts = [_profile_table("", profile.PROFILE)]
-    parts += [part for name, table in _tables("", profile.PROFILE) for part in (_heading(name),
+    parts = [_profile_table("", profile_keys.PROFILE)]
+    parts += [part for name, table in _tables("", profile_keys.PROFILE) for part in (_heading(name),
               _profile_table(name, table))]  # fmt: skip
     parts += ["### `[[targets]]`\n\n" + words.TABLES["targets"] + "\n"]
-    parts += [_profile_table("targets", profile.TARGET)]
+    parts += [_profile_table("targets", profile_keys.TARGET)]
     return "\n".join(parts)
 
 
-def _tables(prefix: str, section: profile.Section) -> Iterator[tuple[str, profile.Section]]:
+def _tables(prefix: str, section: Section) -> Iterator[tuple[str, Section]]:
     for name, table in section.tables.items():
         key = f"{prefix}.{name}".lstrip(".")
         yield key, table
@@ -103,9 +104,9 @@ def _heading(name: str) -> str:
     return f"### `[{name}]`\n\n{words.TABLES[name]}\n"
 
 
-def _profile_table(prefix: str, section: profile.Section) -> str:
+def _profile_table(prefix: str, section: Section) -> str:
     rows = ["| Key | Allowed | Default | Meaning |", "| --- | --- | --- | --- |"]
-    default = section.type(address="") if section is profile.TARGET else section.type()
+    default = section.type(address="") if section is profile_keys.TARGET else section.type()
     for name, form in section.keys.items():
         key = f"{prefix}.{name}".lstrip(".")
         value = form.write(getattr(default, name.replace("-", "_")))

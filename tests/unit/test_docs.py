@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import dev
-from app import cli, profile
+from app import cli, profile, profile_keys
 from tests import docs, profile_words, texts
 from tests.docs import ROOT, pages
 
@@ -82,12 +82,12 @@ def test_every_part_is_in_a_page() -> None:
 
 
 def test_every_key_of_a_profile_is_explained_and_nothing_else() -> None:
-    def keys(prefix: str, section: profile.Section) -> Iterator[str]:
+    def keys(prefix: str, section: profile_keys.Section) -> Iterator[str]:
         yield from (f"{prefix}{name}" for name in section.keys)
         for name, table in section.tables.items():
             yield from keys(f"{prefix}{name}.", table)
 
-    known = {*keys("", profile.PROFILE), *keys("targets.", profile.TARGET)}
+    known = {*keys("", profile_keys.PROFILE), *keys("targets.", profile_keys.TARGET)}
     assert set(profile_words.KEYS) == known
     assert set(profile_words.DEFAULTS) <= known
     assert set(profile_words.ALLOWED) <= known

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import profile
+from app import profile, profile_keys
 from app.errors import ProfileError
 from app.request import (
     BuildOptions,
@@ -331,7 +331,7 @@ def test_saving_over_another_request_reads_back_the_same(
 
 @given(SECONDS)
 def test_durations_read_back_exactly(seconds: float) -> None:
-    assert profile.read_duration(profile.write_duration(seconds)) == seconds
+    assert profile_keys.read_duration(profile_keys.write_duration(seconds)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_durations_read_back_exactly(seconds: float) -> None:
     [("30s", 30), ("1m30s", 90), ("500ms", 0.5), ("2h", 7200), ("1h0.5s", 3600.5), ("0s", 0)],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert math.isclose(profile.read_duration(text), seconds)
+    assert math.isclose(profile_keys.read_duration(text), seconds)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_durations(text: str, seconds: float) -> None:
 )
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
-        profile.read_duration(text)
+        profile_keys.read_duration(text)
 
 
 MINIMAL = 'name = "a"\n[deploy.health]\ntcp = 1\n[[targets]]\naddress = "h"\n'
