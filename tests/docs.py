@@ -1,6 +1,7 @@
 """The parts of the documentation that are made from the code: ``python3 dev.py docs``.
 
-In a page such a part stands between ``<!-- made from the code: NAME -->`` and ``<!-- end -->``.
+In a page such a part stands between ``<!-- made from the code: NAME -->`` and ``<!-- end -->``. It
+speaks the language of the page: ``errors.zh-CN.md`` is Chinese.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from app import cli, profile, profile_keys
-from app.i18n import use_language
+from app.i18n import _, known_language, language, use_language
 from app.profile_keys import Section
 from app.request import Target
 from app.server_setup import LINUX_FINGERPRINT, WINRM_FINGERPRINT, Setup, server_setups
+from tests import docs_words
 from tests import profile_words as words
-from tests.error_texts import ROOT, ErrorText, errors_of, modules, windows_errors
+from tests.error_texts import ROOT, SAID, ErrorText, errors_of, modules, windows_errors
 
 PART = re.compile(r"(<!-- made from the code: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -75,9 +77,37 @@ def pages() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def renewed(text: str) -> str:
-    """Return a page's text with its parts made anew; raises KeyError for an unknown part."""
-    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[3]}", text)
+def language_of(page: Path) -> str:
+    """Return the language of a page, as its name says."""
+    return known_language(Path(page.stem).suffix[1:])
+
+
+def renewed(page: Path) -> str:
+    """Return a page's text with its parts made anew.
+
+    Raises KeyError for an unknown part, and ValueError for a word that is not translated.
+    """
+    text = page.read_text(encoding="utf-8")
+    before = language()
+    use_language(language_of(page))
+    try:
+        return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[3]}", text)
+    finally:
+        use_language(before)
+
+
+def _said(text: str) -> str:
+    """Translate a word of these parts that no window shows."""
+    if language() == "en":
+        return text
+    if text not in docs_words.CHINESE:
+        raise ValueError(f"“{text}” needs a translation in tests/docs_words.py")
+    return docs_words.CHINESE[text]
+
+
+def _table(*heads: str) -> list[str]:
+    """Return the first lines of a table."""
+    return [_row(*map(_said, heads)), _row(*("---" for _head in heads))]
 
 
 # -- slipway.toml ------------------------------------------------------------------------------
@@ -105,7 +135,7 @@ def _heading(name: str) -> str:
 
 
 def _profile_table(prefix: str, section: Section) -> str:
-    rows = ["| Key | Allowed | Default | Meaning |", "| --- | --- | --- | --- |"]
+    rows = _table("Key", "Allowed", "Default", "Meaning")
     default = section.type(address="") if section is profile_keys.TARGET else section.type()
     for name, form in section.keys.items():
         key = f"{prefix}.{name}".lstrip(".")
@@ -148,21 +178,26 @@ def _group(module: str) -> str:
 
 
 def _errors(name: str, errors: set[ErrorText]) -> str:
-    rows = [f"## {name}\n", "| What happened | Why | What to do |", "| --- | --- | --- |"]
-    for error in sorted(errors, key=lambda error: (_plain(error.title), error)):
-        title = f"**{_placeholders(error.title)}**" + (" *(a warning)*" if error.doubt else "")
-        rows.append(_row(title, _placeholders(error.why), _placeholders(error.remedy)))
+    rows = [f"## {_said(name)}\n", *_table("What happened", "Why", "What to do")]
+    for error in sorted(errors, key=lambda error: (_place(error.title), error)):
+        title = f"**{_placeholders(error.title)}**"
+        title += f" {_said('*(a warning)*')}" if error.doubt else ""
+        why = _said(SAID) if error.why == SAID else _placeholders(error.why)
+        rows.append(_row(title, why, _placeholders(error.remedy)))
     return "\n".join(rows) + "\n"
 
 
 def windows_reference() -> str:
     """Return a table of the errors that Windows itself gives, by number."""
-    rows = ["| Number | Cause | What to do |", "| --- | --- | --- |"]
-    return "\n".join([*rows, *(_row(*error) for error in windows_errors())]) + "\n"
+    rows = _table("Number", "Cause", "What to do")
+    rows += [_row(number, _(cause), _(remedy)) for number, cause, remedy in windows_errors()]
+    return "\n".join(rows) + "\n"
 
 
-def _plain(title: str) -> str:
-    return re.sub(r"[^\w ]", "", re.sub(r"\{.*?\}", "", title)).strip().casefold()
+def _place(title: str) -> bytes:
+    """Return what puts titles in order: in this encoding Chinese stands as it is pronounced."""
+    plain = re.sub(r"[^\w ]", "", re.sub(r"\{.*?\}", "", title)).strip().casefold()
+    return plain.encode("gb18030")
 
 
 def _placeholders(text: str) -> str:
@@ -172,7 +207,7 @@ def _placeholders(text: str) -> str:
 
 
 def _word(name: str) -> str:
-    return name.replace("\\_", " ").strip() or "…"
+    return _said(name.replace("\\_", " ").strip() or "…")
 
 
 # -- servers and commands ----------------------------------------------------------------------
@@ -192,7 +227,7 @@ def command_reference() -> str:
     """Return each command with its options."""
     parser = cli.make_parser()
     action = next(item for item in parser._actions if item.choices and not item.option_strings)
-    rows = ["| Command | What it does |", "| --- | --- |"]
+    rows = _table("Command", "What it does")
     parts = []
     for choice in action._choices_actions:
         part = action.choices[choice.dest]
@@ -202,8 +237,8 @@ def command_reference() -> str:
         options = [_option(item) for item in part._actions if item.dest not in ("help", "language")]
         lines = [_row(name, meaning) for name, meaning in options if name]
         if lines:
-            parts.append("\n".join([f"### `{usage}`\n", "| Option | What it does |",
-                                    "| --- | --- |", *lines]) + "\n")  # fmt: skip
+            head = [f"### `{usage}`\n", *_table("Option", "What it does")]
+            parts.append("\n".join([*head, *lines]) + "\n")
     return "\n".join(["\n".join(rows) + "\n", *parts])
 
 
@@ -241,11 +276,9 @@ PARTS: dict[str, Callable[[], Any]] = {
 
 def main() -> int:
     """Bring all pages up to date."""
-    use_language("en")
     for path in pages():
-        text = path.read_text(encoding="utf-8")
-        new = renewed(text)
-        if new != text:
+        new = renewed(path)
+        if new != path.read_text(encoding="utf-8"):
             path.write_text(new, encoding="utf-8", newline="\n")
     return 0
 

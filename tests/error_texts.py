@@ -1,4 +1,7 @@
-"""Every error that the code can raise, with cause and remedy, read from the code itself."""
+"""Every error that the code can raise, with cause and remedy, read from the code itself.
+
+The texts are in the language in use.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from app import errors
+from app.i18n import _, ngettext
 
 ROOT = Path(__file__).parent.parent
 ERRORS_JSON = ROOT / "resources" / "winhost" / "errors.json"
@@ -203,9 +207,10 @@ class Module:
     def _called(self, node: ast.Call, known: Given, deep: int) -> list[str]:
         name = _name(node.func)
         if name in ("_", "marked"):
-            return self._alternatives(node.args[0], known, deep)
+            return [_(text) for text in self._alternatives(node.args[0], known, deep)]
         if name == "ngettext":
-            return self._alternatives(node.args[1], known, deep)
+            one, many = (self._alternatives(n, known, deep) for n in node.args[:2])
+            return [ngettext(*texts, 2) for texts in zip(one, many, strict=True)]
         if isinstance(node.func, ast.Attribute) and name in ("format", "strip"):
             found = self._alternatives(node.func.value, known, deep)
             return [self._filled(text, node, known, deep) for text in found]

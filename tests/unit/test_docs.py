@@ -19,7 +19,8 @@ import pytest
 
 import dev
 from app import cli, profile, profile_keys
-from tests import docs, profile_words, texts
+from app.i18n import language
+from tests import docs, docs_words, profile_words, texts
 from tests.docs import ROOT, pages
 
 # What the first line of a code block may say, and what that means:
@@ -29,7 +30,9 @@ WINDOW = "sh window"  # opens the window
 SERVER = ("sh server", "powershell server")  # for an administrator, on the server
 NO_COMMANDS = ("toml", "json", "text", "python", "ini")
 RELEASE = re.compile(r"\d{8}-\d{6}-\S+")  # stands for one that lies there
-TRANSLATED = (("README.md", "README.zh-CN.md"), ("docs/guide.md", "docs/guide.zh-CN.md"))
+CHINESE = ".zh-CN.md"
+TRANSLATED = [(page.with_name(page.name.replace(CHINESE, ".md")), page)
+              for page in pages() if page.name.endswith(CHINESE)]  # fmt: skip
 
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 
@@ -45,7 +48,8 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """Its lines without comments."""
-        return [line for line in self.text.splitlines() if line and not line.startswith("#")]
+        lines = [re.sub(r"(^|\s+)# .*", "", line) for line in self.text.splitlines()]
+        return [line for line in lines if line]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -72,13 +76,58 @@ def prose(page: Path) -> str:
 
 @each_page
 def test_what_is_made_from_the_code_is_current(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert text == docs.renewed(text), "run “python3 dev.py docs”"
+    assert page.read_text(encoding="utf-8") == docs.renewed(page), "run “python3 dev.py docs”"
+
+
+def parts(page: Path) -> list[str]:
+    return [found[2] for found in docs.PART.finditer(page.read_text(encoding="utf-8"))]
 
 
 def test_every_part_is_in_a_page() -> None:
-    used = [found[2] for page in pages() for found in docs.PART.finditer(page.read_text("utf-8"))]
+    used = [part for page in pages() if docs.language_of(page) == "en" for part in parts(page)]
     assert sorted(used) == sorted(docs.PARTS)
+
+
+@pytest.fixture
+def errors_page(tmp_path: Path) -> Path:
+    page = tmp_path / "x.zh-CN.md"
+    page.write_text("<!-- made from the code: errors -->\n<!-- end -->\n", encoding="utf-8")
+    return page
+
+
+def test_parts_speak_the_language_of_their_page(errors_page: Path) -> None:
+    chinese = docs.renewed(errors_page).splitlines()
+    assert language() == "en"
+    english = docs.renewed(errors_page.rename(errors_page.with_name("x.md"))).splitlines()
+    assert len(chinese) == len(english)
+    for line in english:
+        assert not re.search("[\u4e00-\u9fff]", line)
+    for line in chinese:
+        if line.startswith(("#", "| ")) and not line.startswith("| ---"):
+            for cell in line.strip("| ").split(" | "):
+                assert re.search("[\u4e00-\u9fff]", cell) or not cell, line
+
+
+def test_a_word_without_a_translation_is_noticed(
+    errors_page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(docs_words.CHINESE, "reason")
+    with pytest.raises(ValueError, match="“reason” needs a translation"):
+        docs.renewed(errors_page)
+
+
+def test_every_translated_word_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    class Noted(dict[str, str]):
+        def __getitem__(self, text: str) -> str:
+            asked.add(text)
+            return super().__getitem__(text)
+
+    monkeypatch.setattr(docs_words, "CHINESE", Noted(docs_words.CHINESE))
+    for _page, translation in TRANSLATED:
+        docs.renewed(translation)
+    assert asked == set(docs_words.CHINESE)
 
 
 def test_every_key_of_a_profile_is_explained_and_nothing_else() -> None:
@@ -227,7 +276,8 @@ def _slipway(folder: Path, more: dict[str, str], *words: str) -> subprocess.Comp
 
 
 def with_commands() -> list[Path]:
-    translations = {ROOT / translation for _page, translation in TRANSLATED}
+    """Return the pages whose commands are run; a translation has those of its page."""
+    translations = {translation for _page, translation in TRANSLATED}
     return [
         page
         for page in pages()
@@ -280,20 +330,41 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{page.name}: {link}"
 
 
-@pytest.mark.parametrize(("page", "translation"), TRANSLATED)
+each_translation = pytest.mark.parametrize(
+    ("page", "translation"), TRANSLATED, ids=[page.name for page, _translation in TRANSLATED]
+)
+
+
+@each_translation
 def test_a_translation_has_the_same_commands_pictures_and_sections(
-    page: str, translation: str
+    page: Path, translation: Path
 ) -> None:
-    first, second = ROOT / page, ROOT / translation
-    assert [(block.kind, block.commands) for block in blocks(first)] == [
-        (block.kind, block.commands) for block in blocks(second)
+    assert [(block.kind, block.commands) for block in blocks(page)] == [
+        (block.kind, block.commands) for block in blocks(translation)
     ]
-    assert _pictures(first) == _pictures(second)
-    levels = [
-        [len(marks) for marks in re.findall(r"^(#+) ", prose(file), re.MULTILINE)]
-        for file in (first, second)
-    ]
-    assert levels[0] == levels[1]
+    assert _pictures(page) == _pictures(translation)
+    assert parts(page) == parts(translation)
+    assert _outline(page) == _outline(translation)
+
+
+def _outline(page: Path) -> list[str]:
+    """Return what begins the lines of a page's headings, lists and tables."""
+    return re.findall(r"^(?:#+ |- |\d+\. |\|)", prose(page), re.MULTILINE)
+
+
+@each_translation
+def test_a_page_and_its_translation_lead_to_each_other(page: Path, translation: Path) -> None:
+    assert translation.name in links(page)
+    assert page.name in links(translation)
+
+
+@each_translation
+def test_a_translation_leads_to_translations(page: Path, translation: Path) -> None:
+    for link in links(translation):
+        path = link.partition("#")[0]
+        if path.endswith(".md") and not path.endswith(CHINESE) and path != page.name:
+            other = translation.parent / path.replace(".md", CHINESE)
+            assert not other.exists(), f"{translation.name}: {link}: there is {other.name}"
 
 
 def _pictures(page: Path) -> list[str]:
@@ -302,7 +373,7 @@ def _pictures(page: Path) -> list[str]:
 
 def test_translations_show_the_window_in_their_language() -> None:
     for _page, translation in TRANSLATED:
-        shown = [link for link in links(ROOT / translation) if link.endswith(".png")]
+        shown = [link for link in links(translation) if link.endswith(".png")]
         assert all(link.endswith(".zh.png") for link in shown)
 
 
