@@ -223,7 +223,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
         raise SlipwayError(
             _("Release {release} can't be rolled back to.").format(release=wanted),
             _("No release on the server has this id, and not exactly one this version."),
-            _("“slipway releases” lists those that can."),
+            _("“slipway releases” shows the state of each."),
         )
     chosen = target.id
     kind = kind_of(request)
@@ -233,7 +233,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
             _("It is marked bad.")
             if chosen in records.state.bad
             else _("Its files are no longer on the server."),
-            _("“slipway releases” lists those that can."),
+            _("“slipway releases” shows the state of each."),
         )
     title = _("Roll back {name} to {release} on {target}").format(
         name=request.name, release=chosen, target=facts.target

@@ -246,6 +246,7 @@ def _docker(request: DeployRequest) -> Iterator[Problem]:
         return
     docker = request.deploy.docker
     yield from _published(docker)
+    yield from _knocked(docker, request.deploy.health.tcp)
     yield from _volumes(docker)
     yield from _container(docker)
     yield from _image(request.deploy)
@@ -265,6 +266,21 @@ def _published(docker: DockerOptions) -> Iterator[Problem]:
             "deploy.docker.ports",
             _("In the server's own network nothing is published: all ports are open."),
             _("Remove the ports, or choose another network."),
+        )
+
+
+def _knocked(docker: DockerOptions, port: int) -> Iterator[Problem]:
+    """Find a TCP check of a port that is open in the container alone, though others lead in."""
+    published = [PUBLISHED.fullmatch(text) for text in docker.ports]
+    hosts = [match["host"] for match in published if match and match["host"]]
+    spans = [span for span in map(_span, hosts) if span]
+    if port and spans and not any(port in span for span in spans):
+        yield Problem(
+            "deploy.health.tcp",
+            _(
+                "Port {port} is not published: on the server nobody reaches the container there."
+            ).format(port=port),
+            _("Check a published port, like {port}, or publish this one.").format(port=spans[0][0]),
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -68,7 +69,12 @@ class Asking(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         self._fit()
         super().showEvent(event)
-        QTimer.singleShot(0, self, self._fit)  # commands know their height only once they show
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:  # something came, went or found its height
+            self._fit()
+        return done
 
     def _fit(self) -> None:
         layout = self.layout()
@@ -166,6 +172,29 @@ class ConfirmDialog(Asking):
         refuse = button(refusal or _("&Cancel"), self.reject)
         self.add_answers(button(consent, self.accept, role="danger"), refuse, refuse)
         refuse.setFocus()
+
+
+class UnsavedDialog(Asking):
+    """Asks what becomes of answers that are not in their file yet; Enter saves, Escape stays."""
+
+    save = Signal()
+    discard = Signal()
+
+    def __init__(self, parent: QWidget, path: Path) -> None:
+        super().__init__(
+            parent,
+            "warning",
+            _("Save the changes to {file}?").format(file=path.name),
+            _("Answers were changed since they were read from {path}.").format(path=path),
+        )
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        discard = button(_("Close &without saving"), self.reject)
+        discard.clicked.connect(self.discard)
+        self._row.addWidget(discard)
+        save = button(_("&Save and close"), self.accept, role="primary")
+        self.accepted.connect(self.save)
+        self.add_answers(save, button(_("&Cancel"), self.reject), save)
+        save.setFocus()
 
 
 def ask(

@@ -287,6 +287,17 @@ class Draft(QObject):
 
         save(self.request, path)
         self.profile_path = path
+        self._proposed = self.request
+        self._tell()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was changed since the answers were read from slipway.toml."""
+        return self.profile_path is not None and self._changed
+
+    @property
+    def _changed(self) -> bool:
+        return self.request != self._proposed and not self.demo
 
     def use_go(self, folder: Path) -> None:
         """Look for Go in this folder from now on."""
@@ -397,7 +408,7 @@ class Draft(QObject):
         """Keep what the user changed in the answers for the next time this project is opened."""
         from app.profile import dumps
 
-        if self.project is not None and self.request != self._proposed and not self.demo:
+        if self.project is not None and self._changed:
             self.settings.remember_project(self.request.project.path, dumps(self.request))
 
     def close(self) -> None:

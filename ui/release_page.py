@@ -85,12 +85,17 @@ class ReleasePage(QWidget):
 
     def refresh_button(self) -> None:
         """Let Roll back be pressed while the selected release can serve again."""
-        chosen = self.chosen
-        self.roll_back_button.setEnabled(
-            self._idle
-            and chosen is not None
-            and self._facts is not None
-            and can_serve_again(self._request, self._facts, chosen)
+        chosen, facts = self.chosen, self._facts
+        possible = (
+            chosen is not None
+            and facts is not None
+            and can_serve_again(self._request, facts, chosen)
+        )
+        self.roll_back_button.setEnabled(self._idle and possible)
+        self.roll_back_button.setToolTip(
+            _("It serves now, it failed, or its files are gone: see its state.")
+            if chosen is not None and not possible
+            else ""
         )
 
     def show_releases(self, facts: HostFacts) -> None:
@@ -111,9 +116,11 @@ class ReleasePage(QWidget):
         count = sum(lies_there(self._request, facts, release) for release in releases)
         if shown:
             words = ngettext(
-                "{count} release on the server", "{count} releases on the server", count
+                "{total} release, {count} of them on the server",
+                "{total} releases, {count} of them on the server",
+                len(releases),
             )
-            self._words.setText(words.format(count=count))
+            self._words.setText(words.format(total=len(releases), count=count))
         else:
             self._words.setText(
                 _("Nothing was deployed here yet: open the project in the wizard and deploy it.")

@@ -83,6 +83,7 @@ class Wizard(QMainWindow):
         self._frames: dict[int, QWidget] = {}
         self.index = 0
         self._closing = False
+        self._discarding = False
         self.side_bar = SideBar(tuple(slot.title for slot in self._slots))
         self.side_bar.chosen.connect(self.go_to)
         self._stack = QStackedWidget()
@@ -100,6 +101,7 @@ class Wizard(QMainWindow):
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)
+        QApplication.instance().focusChanged.connect(self._bring_into_view)
         self._stack.setCurrentWidget(self._frame_of(0))
         self.page.enter()
         self.refresh()
@@ -295,6 +297,12 @@ class Wizard(QMainWindow):
             top = widget.mapTo(self.page, QPoint(0, 0)).y()
             frame.verticalScrollBar().setValue(top)
 
+    def _bring_into_view(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """Scroll to what a shortcut gave the focus to: Qt does so for Tab alone."""
+        frame = self._frames[self.index]
+        if now is not None and isinstance(frame, QScrollArea) and frame.isAncestorOf(now):
+            frame.ensureWidgetVisible(now)
+
     def show_problem(self) -> None:
         """Go to the first thing that keeps one from going on."""
         self.page.show_problem()
@@ -326,7 +334,7 @@ class Wizard(QMainWindow):
         self._tried.setEnabled(bool(missing))
         self.menus.server.setEnabled(self.draft.target is not None and not self.deploying)
         name = self.draft.request.name
-        self.setWindowTitle(f"{name} – Slipway" if name else "Slipway")
+        self.setWindowTitle(f"{name} — Slipway" if name else "Slipway")
 
     def _entry(self, index: int, reachable: int) -> Entry:
         page = self._pages.get(index)
@@ -479,6 +487,10 @@ class Wizard(QMainWindow):
             if not self._closing:
                 self._ask_to_close()
             return
+        if self.draft.unsaved and not self._discarding:
+            event.ignore()
+            self._ask_to_save()
+            return
         for window in self._windows.shown() if self._windows else ():
             if not window.close():
                 event.ignore()
@@ -486,6 +498,24 @@ class Wizard(QMainWindow):
         self.draft.settings.remember_geometry("wizard", bytes(self.saveGeometry().data()))
         self.draft.close()
         event.accept()
+
+    def _ask_to_save(self) -> None:
+        from ui.dialogs import UnsavedDialog
+
+        if self.draft.profile_path is not None:
+            dialog = UnsavedDialog(self, self.draft.profile_path)
+            dialog.save.connect(self._save_and_close)
+            dialog.discard.connect(self._discard_and_close)
+            dialog.open()
+
+    def _save_and_close(self) -> None:
+        self.save()
+        if not self.draft.unsaved:
+            self.close()
+
+    def _discard_and_close(self) -> None:
+        self._discarding = True
+        self.close()
 
     def _ask_to_close(self) -> ConfirmDialog:
         from ui.dialogs import ask

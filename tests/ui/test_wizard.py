@@ -35,7 +35,7 @@ from app.runner import Runner
 from ui import __main__ as program
 from ui.crash import CrashReporter, crash_report
 from ui.crash_dialog import CrashDialog
-from ui.dialogs import ConfirmDialog
+from ui.dialogs import ConfirmDialog, UnsavedDialog
 from ui.history_window import HistoryWindow
 from ui.run import RunState
 from ui.run_dialog import RunDialog
@@ -319,6 +319,31 @@ def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Pa
     (tmp_path / "no").write_text("")
     ready.save_as(tmp_path / "no" / "slipway.toml")
     assert ready.findChildren(QMessageBox)[0].text()
+
+
+def closing(wizard: Wizard) -> UnsavedDialog:
+    wizard.close()
+    assert wizard.isVisible()
+    return next(each for each in wizard.findChildren(UnsavedDialog) if each.isVisible())
+
+
+def choose(dialog: QWidget, text: str) -> None:
+    next(each for each in dialog.findChildren(QPushButton) if each.text() == text).click()
+
+
+@pytest.mark.parametrize("answer", ["&Save and close", "Close &without saving"])
+def test_closing_asks_what_becomes_of_unsaved_changes(
+    ready: Wizard, tmp_path: Path, answer: str
+) -> None:
+    file = tmp_path / "slipway.toml"
+    ready.save_as(file)
+    assert not ready.draft.unsaved
+    ready.draft.set("deploy.env", {"GREETING": "changed"})
+    choose(closing(ready), "&Cancel")
+    assert ready.isVisible()
+    choose(closing(ready), answer)
+    assert not ready.isVisible()
+    assert ("changed" in file.read_text("utf-8")) is answer.startswith("&Save")
 
 
 # Accessibility

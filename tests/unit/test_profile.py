@@ -552,6 +552,17 @@ def test_combinations() -> None:
     assert fields(both) == ["deploy.secrets"]
     hosted = with_deploy(docker=docker(ports=("80:80",), network="host"))
     assert fields(hosted) == ["deploy.docker.ports"]
+    inside = with_deploy(
+        docker=docker(ports=("8085:8080", "9000-9002:9000-9002")), health=HealthOptions(tcp=8080)
+    )
+    assert fields(inside) == ["deploy.health.tcp"]
+    for port in (8085, 9001):
+        assert (
+            fields(replace(inside, deploy=replace(inside.deploy, health=HealthOptions(tcp=port))))
+            == []
+        )
+    worker = with_deploy(docker=docker(), health=HealthOptions(tcp=8080))
+    assert fields(worker) == []
     pushed = with_deploy(docker=docker(base="dockerfile", registry="r.example.com"))
     assert fields(pushed) == ["deploy.docker.registry"]
     outside = with_deploy(docker=docker(base="dockerfile", dockerfile="../Dockerfile"))

@@ -170,8 +170,8 @@ class DeployPage(Page):
             _("Roll back now?"),
             _(
                 "What this run changed is undone: what ran before, if anything, runs again, and "
-                "this release is removed from the server. Show server, then Releases, goes back "
-                "without removing it."
+                "this release is removed from the server. To go back without removing it, use "
+                "Show server, then Releases."
             ),
             _("&Roll back"),
             self._roll_back,

@@ -226,8 +226,13 @@ class ProjectPage(Page):
             self._from_file.say("info", _("This is the demonstration"), _demo_words())
             return
         file = self.draft.profile_path
-        words = _("The answers come from {path}.").format(path=file) if file else ""
-        self._from_file.say("info", "", words)
+        if file is None:
+            self._from_file.say("info", "", "")
+        elif self.draft.unsaved:
+            words = _("The answers came from {path} and were changed since; that is not saved.")
+            self._from_file.say("info", "", words.format(path=file))
+        else:
+            self._from_file.say("info", "", _("The answers come from {path}.").format(path=file))
 
     def _show_programs(self, project: GoProject) -> None:
         self._choice.setVisible(len(project.mains) > 1)

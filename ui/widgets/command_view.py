@@ -31,7 +31,7 @@ class _Lines(QPlainTextEdit):
         self.setReadOnly(True)
         self.setProperty("role", "code")
         self.setFont(monospace())
-        self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setTabChangesFocus(True)
         self.setAccessibleName(name)
         self.setTextInteractionFlags(
