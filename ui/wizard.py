@@ -101,7 +101,6 @@ class Wizard(QMainWindow):
         if geometry := draft.settings.geometry("wizard"):
             self.restoreGeometry(QByteArray(geometry))
         draft.changed.connect(self.refresh)
-        QApplication.instance().focusChanged.connect(self._bring_into_view)
         self._stack.setCurrentWidget(self._frame_of(0))
         self.page.enter()
         self.refresh()
@@ -296,12 +295,6 @@ class Wizard(QMainWindow):
         if isinstance(frame, QScrollArea):
             top = widget.mapTo(self.page, QPoint(0, 0)).y()
             frame.verticalScrollBar().setValue(top)
-
-    def _bring_into_view(self, _before: QWidget | None, now: QWidget | None) -> None:
-        """Scroll to what a shortcut gave the focus to: Qt does so for Tab alone."""
-        frame = self._frames[self.index]
-        if now is not None and isinstance(frame, QScrollArea) and frame.isAncestorOf(now):
-            frame.ensureWidgetVisible(now)
 
     def show_problem(self) -> None:
         """Go to the first thing that keeps one from going on."""
