@@ -261,6 +261,10 @@ def test_without_a_keyring_nothing_is_offered_to_be_kept_in_it(
         box = dialog.keeping.box
         qtbot.waitUntil(lambda: not box.isEnabled(), timeout=WAIT // 2)
         words = [each.text() for each in dialog.keeping.findChildren(QLabel) if each.isVisible()]
+        layout = dialog.layout()
+        assert layout is not None
+        needed = layout.heightForWidth(dialog.width())
+        qtbot.waitUntil(lambda: dialog.height() >= needed, timeout=WAIT // 4)  # nothing is squeezed
         asked.append((box.isChecked(), dialog.keeping.toolTip(), words))
         qtbot.keyClicks(dialog._name, "DB_PASSWORD")
         qtbot.keyClicks(dialog._value, "s3cret")
