@@ -37,6 +37,7 @@ from ui.crash import CrashReporter, crash_report
 from ui.crash_dialog import CrashDialog
 from ui.dialogs import ConfirmDialog, UnsavedDialog
 from ui.history_window import HistoryWindow
+from ui.pages.project import ProjectPage
 from ui.run import RunState
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
@@ -344,6 +345,16 @@ def test_closing_asks_what_becomes_of_unsaved_changes(
     choose(closing(ready), answer)
     assert not ready.isVisible()
     assert ("changed" in file.read_text("utf-8")) is answer.startswith("&Save")
+
+
+def test_no_empty_space_between_the_cards_of_the_project(qtbot: QtBot, ready: Wizard) -> None:
+    ready.go_to(0)
+    page = ready.page
+    assert isinstance(page, ProjectPage)
+    folder, found = page._folder.parentWidget(), page._understood
+    assert folder is not None
+    qtbot.waitUntil(found.isVisible, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: 0 < found.y() - folder.geometry().bottom() < 40)
 
 
 # Accessibility
