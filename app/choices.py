@@ -1,4 +1,4 @@
-"""The words of choices: a form offers them, Review and History repeat them."""
+"""The words of choices: a form offers them, Review and what was found on a server repeat them."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ def waits_words(seconds: Sequence[float]) -> str:
     """Return how long is waited after each crash before a new start; never without seconds."""
     if not seconds:
         return _("Never")
-    return _("after {seconds} s").format(seconds=", ".join(f"{each:g}" for each in seconds))
+    return _("after {seconds} s").format(seconds=_(", ").join(f"{each:g}" for each in seconds))

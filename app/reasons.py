@@ -12,6 +12,12 @@ def reason(error: BaseException) -> str:
     """Return why the system refused; in its own words where it is none of the usual reasons."""
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
+    import socket  # not before there is an error: the first page shows sooner
+    import ssl
+
+    own = error.strerror or str(error) or type(error).__name__
+    if isinstance(error, ssl.SSLError | socket.gaierror | socket.herror):
+        return own  # their numbers are those of other lists: 1 is no lack of permission there
     usual = {
         errno.ENOENT: _("There is no such file or folder."),
         errno.EACCES: _("Access is denied."),
@@ -30,6 +36,5 @@ def reason(error: BaseException) -> str:
         errno.EHOSTUNREACH: _("No way leads to that host."),
         errno.ENETUNREACH: _("No way leads to that network."),
     }
-    own = error.strerror or str(error) or type(error).__name__
     # Windows says more of a file that another program has open than Python's number does
     return own if is_held(error) else usual.get(error.errno or 0, own)

@@ -271,7 +271,7 @@ def _published(docker: DockerOptions) -> Iterator[Problem]:
 
 def _knocked(docker: DockerOptions, port: int) -> Iterator[Problem]:
     """Find a TCP check of a port that is open in the container alone, though others lead in."""
-    published = [PUBLISHED.fullmatch(text) for text in docker.ports]
+    published = [PUBLISHED.fullmatch(text) for text in docker.ports if not text.endswith("/udp")]
     hosts = [match["host"] for match in published if match and match["host"]]
     spans = [span for span in map(_span, hosts) if span]
     if port and spans and not any(port in span for span in spans):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import CERTIFICATE, What, hex_fingerprint
+from app.credentials import CERTIFICATE, PasswordStore, What, hex_fingerprint
 from app.errors import UntrustedHost
 from app.i18n import _, sentences
 from app.request import Target
@@ -174,29 +173,6 @@ class ConfirmDialog(Asking):
         refuse.setFocus()
 
 
-class UnsavedDialog(Asking):
-    """Asks what becomes of answers that are not in their file yet; Enter saves, Escape stays."""
-
-    save = Signal()
-    discard = Signal()
-
-    def __init__(self, parent: QWidget, path: Path) -> None:
-        super().__init__(
-            parent,
-            "warning",
-            _("Save the changes to {file}?").format(file=path.name),
-            _("Answers were changed since they were read from {path}.").format(path=path),
-        )
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        discard = button(_("Close &without saving"), self.reject)
-        discard.clicked.connect(self.discard)
-        self._row.addWidget(discard)
-        save = button(_("&Save and close"), self.accept, role="primary")
-        self.accepted.connect(self.save)
-        self.add_answers(save, button(_("&Cancel"), self.reject), save)
-        save.setFocus()
-
-
 def ask(
     parent: QWidget,
     heading: str,
@@ -227,16 +203,15 @@ class KeyringBox(QWidget):
         column.setSpacing(4)
         column.addWidget(self.box)
         column.addWidget(self._why)
-        self._looking: Task | None = None
+        self._looking = Task(self)
+        self._looking.changed.connect(self._found)
 
-    def follow(self, looking: Task) -> None:
-        """Say what this task finds out: why there is no keyring, "" if there is one."""
-        self._looking = looking
-        looking.changed.connect(self._found)
-        self._found()
+    def look(self, store: PasswordStore) -> None:
+        """Find out, off this thread, whether there is a keyring."""
+        self._looking.start(lambda _emit, _cancel: store.available())
 
     def _found(self) -> None:
-        reason = self._looking.result if self._looking is not None else ""
+        reason = self._looking.result
         if not reason:
             return
         words = sentences(

@@ -96,7 +96,7 @@ class Draft(QObject):
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
         self._proposed_for: tuple[Path, str] | None = None
-        self._proposed = self.request
+        self._untouched = self.request  # the answers as read, proposed or saved
         self._opened = Path()
         self._plan_wanted = False
         self._source_checked = False
@@ -167,6 +167,15 @@ class Draft(QObject):
         from app.sample import demo_folder
 
         return self.request.project.path.is_relative_to(demo_folder())
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was changed since the answers were read from slipway.toml."""
+        return self.profile_path is not None and self._changed
+
+    @property
+    def _changed(self) -> bool:
+        return self.request != self._untouched and not self.demo
 
     @property
     def unkept(self) -> SlipwayError | None:
@@ -268,8 +277,8 @@ class Draft(QObject):
         self.values.clear()
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
-        self._proposed = with_value(self._fresh(), "project.path", folder)
-        self.update(self._proposed)
+        self._untouched = with_value(self._fresh(), "project.path", folder)
+        self.update(self._untouched)
 
     def _fresh(self) -> DeployRequest:
         """Return the answers that a new project begins with: how and where the last one ran."""
@@ -287,17 +296,13 @@ class Draft(QObject):
 
         save(self.request, path)
         self.profile_path = path
-        self._proposed = self.request
+        self._keep_changes()  # the file may lie elsewhere than the project
+        self._untouched = self.request
         self._tell()
 
-    @property
-    def unsaved(self) -> bool:
-        """Whether something was changed since the answers were read from slipway.toml."""
-        return self.profile_path is not None and self._changed
-
-    @property
-    def _changed(self) -> bool:
-        return self.request != self._proposed and not self.demo
+    def give_up_changes(self) -> None:
+        """Take the answers for untouched: what was changed is not to be kept."""
+        self._untouched = self.request
 
     def use_go(self, folder: Path) -> None:
         """Look for Go in this folder from now on."""
@@ -532,7 +537,7 @@ class Draft(QObject):
             self._proposed_for = (request.project.path, request.project.package)
             if not request.targets:
                 request = replace(request, targets=self.request.targets)
-            self._proposed = request
+            self._untouched = request
             self.update(request)
         self._tell()
         if not self.reading.running:
@@ -556,8 +561,8 @@ class Draft(QObject):
             return  # no program was chosen yet
         request = accept(self.request, proposals, self._proposals)
         self._proposals, self._proposed_for = proposals, (project.path, package)
-        if self.request == self._proposed:
-            self._proposed = request
+        if self.request == self._untouched:
+            self._untouched = request
         self.update(request)
 
     def _built(self) -> None:

@@ -38,8 +38,6 @@ class SecretValues(QObject):
         self._reading.changed.connect(self._read)
         self.keeping = Task(self)
         self.keeping.changed.connect(self.changed)
-        self.keyring = Task(self)
-        self.keyring.changed.connect(self.changed)
 
     # The program's secrets
 
@@ -100,12 +98,6 @@ class SecretValues(QObject):
         return lambda: store.get_secret(service, account)
 
     # The keyring
-
-    def look_for_keyring(self) -> Task:
-        """Find out whether there is a keyring; the task's result is why not, "" if there is."""
-        store = self._store()
-        self.keyring.start(lambda _emit, _cancel: store.available())
-        return self.keyring
 
     def unkept(self, request: DeployRequest) -> Problem | None:
         """Return why the keyring did not take the value of a field, while there is such a value."""

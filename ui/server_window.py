@@ -35,7 +35,6 @@ from ui.run import Access, plan_task
 from ui.run_dialog import RunDialog
 from ui.server_words import look_of, status_words
 from ui.settings import Settings
-from ui.task import Task
 from ui.widgets.basics import Icon, Notice, Spinner, button, label
 from ui.widgets.error_box import tell_error
 from ui.widgets.log_view import LogView
@@ -77,7 +76,6 @@ class ServerWindow(QWidget):
         self._untrusted: UntrustedHost | None = None
         self._refused: AuthError | None = None
         self._asking: SecretsDialog | None = None
-        self._keyring = Task(self)
         request = access.visit.request
         self.setWindowTitle(
             _("{name} on {target}").format(name=request.name, target=access.visit.target)
@@ -264,10 +262,8 @@ class ServerWindow(QWidget):
     def _ask_password(self) -> None:
         if self._refused is not None:
             target, why = self._access.visit.target, self._refused.detail
-            store = self._access.visit.passwords
-            self._keyring.start(lambda _emit, _cancel: store.available())
             self._asking = password_dialog(self, target, _what(self._refused), why)
-            self._asking.keeping.follow(self._keyring)
+            self._asking.keeping.look(self._access.visit.passwords)
             self._asking.accepted.connect(self._password_given)
             self._asking.open()
 

@@ -83,7 +83,6 @@ class Wizard(QMainWindow):
         self._frames: dict[int, QWidget] = {}
         self.index = 0
         self._closing = False
-        self._discarding = False
         self.side_bar = SideBar(tuple(slot.title for slot in self._slots))
         self.side_bar.chosen.connect(self.go_to)
         self._stack = QStackedWidget()
@@ -437,8 +436,12 @@ class Wizard(QMainWindow):
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml."""
-        if self.deploying:
-            return
+        from ui.unsaved import settle_changes
+
+        if not self.deploying:
+            settle_changes(self, self.draft, lambda: self._begin_anew(path))
+
+    def _begin_anew(self, path: Path) -> None:
         if self.index:
             self._show(0)
         self.draft.open(path)
@@ -480,9 +483,11 @@ class Wizard(QMainWindow):
             if not self._closing:
                 self._ask_to_close()
             return
-        if self.draft.unsaved and not self._discarding:
+        if self.draft.unsaved:
+            from ui.unsaved import settle_changes
+
             event.ignore()
-            self._ask_to_save()
+            settle_changes(self, self.draft, self.close)
             return
         for window in self._windows.shown() if self._windows else ():
             if not window.close():
@@ -491,24 +496,6 @@ class Wizard(QMainWindow):
         self.draft.settings.remember_geometry("wizard", bytes(self.saveGeometry().data()))
         self.draft.close()
         event.accept()
-
-    def _ask_to_save(self) -> None:
-        from ui.dialogs import UnsavedDialog
-
-        if self.draft.profile_path is not None:
-            dialog = UnsavedDialog(self, self.draft.profile_path)
-            dialog.save.connect(self._save_and_close)
-            dialog.discard.connect(self._discard_and_close)
-            dialog.open()
-
-    def _save_and_close(self) -> None:
-        self.save()
-        if not self.draft.unsaved:
-            self.close()
-
-    def _discard_and_close(self) -> None:
-        self._discarding = True
-        self.close()
 
     def _ask_to_close(self) -> ConfirmDialog:
         from ui.dialogs import ask

@@ -35,13 +35,14 @@ from app.runner import Runner
 from ui import __main__ as program
 from ui.crash import CrashReporter, crash_report
 from ui.crash_dialog import CrashDialog
-from ui.dialogs import ConfirmDialog, UnsavedDialog
+from ui.dialogs import ConfirmDialog
 from ui.history_window import HistoryWindow
 from ui.pages.project import ProjectPage
 from ui.run import RunState
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
 from ui.task import Task
+from ui.unsaved import UnsavedDialog
 from ui.wizard import Wizard
 
 PATIENCE = 60_000  # milliseconds
@@ -325,6 +326,10 @@ def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Pa
 def closing(wizard: Wizard) -> UnsavedDialog:
     wizard.close()
     assert wizard.isVisible()
+    return shown(wizard)
+
+
+def shown(wizard: Wizard) -> UnsavedDialog:
     return next(each for each in wizard.findChildren(UnsavedDialog) if each.isVisible())
 
 
@@ -332,7 +337,7 @@ def choose(dialog: QWidget, text: str) -> None:
     next(each for each in dialog.findChildren(QPushButton) if each.text() == text).click()
 
 
-@pytest.mark.parametrize("answer", ["&Save and close", "Close &without saving"])
+@pytest.mark.parametrize("answer", ["&Save", "&Don't save"])
 def test_closing_asks_what_becomes_of_unsaved_changes(
     ready: Wizard, tmp_path: Path, answer: str
 ) -> None:
@@ -344,7 +349,30 @@ def test_closing_asks_what_becomes_of_unsaved_changes(
     assert ready.isVisible()
     choose(closing(ready), answer)
     assert not ready.isVisible()
-    assert ("changed" in file.read_text("utf-8")) is answer.startswith("&Save")
+    assert ("changed" in file.read_text("utf-8")) is (answer == "&Save")
+    kept = ready.draft.settings.answers(ready.draft.request.project.path)
+    assert ("changed" in kept) is (answer == "&Save")
+
+
+def test_another_project_waits_until_changes_are_settled(
+    qtbot: QtBot, ready: Wizard, tmp_path: Path, project: Callable[[str], Path]
+) -> None:
+    file = tmp_path / "slipway.toml"
+    ready.save_as(file)
+    ready.draft.set("deploy.env", {"GREETING": "changed"})
+    first, other = ready.draft.request.project.path, project("modules")
+    ready.open(other)
+    choose(shown(ready), "&Cancel")
+    assert ready.draft.request.project.path == first
+    ready.go_to(0)
+    page = ready.page
+    assert isinstance(page, ProjectPage)
+    page._open(other)
+    assert page._path.text() == str(first)
+    choose(shown(ready), "&Save")
+    assert "changed" in file.read_text("utf-8")
+    assert ready.draft.request.project.path == other
+    assert page._path.text() == str(other)
 
 
 def test_no_empty_space_between_the_cards_of_the_project(qtbot: QtBot, ready: Wizard) -> None:

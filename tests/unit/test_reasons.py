@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ def test_the_usual_reasons_are_told_in_the_users_language(tmp_path: Path) -> Non
     [
         (OSError(errno.EDOM, os.strerror(errno.EDOM)), os.strerror(errno.EDOM)),
         (OSError("without a number"), "without a number"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), "[SSL: WRONG_VERSION_NUMBER]"),
+        (socket.gaierror(2, "try again"), "try again"),
         (ValueError("not of the system"), "not of the system"),
         (TimeoutError(), "TimeoutError"),
     ],

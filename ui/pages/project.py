@@ -263,10 +263,16 @@ class ProjectPage(Page):
             self._path_typed()
 
     def _open(self, path: Path) -> None:
-        folder = path.absolute()
-        if folder not in (self.draft.request.project.path, self.draft.profile_path):
-            self._path.setText(str(folder))
-            self.draft.open(folder)
+        from ui.unsaved import settle_changes
+
+        folder, now = path.absolute(), self.draft.request.project.path
+        if folder not in (now, self.draft.profile_path):
+            self._path.setText("" if now == Path() else str(now))  # until the question is answered
+            settle_changes(self.window(), self.draft, lambda: self._begin_anew(folder))
+
+    def _begin_anew(self, folder: Path) -> None:
+        self._path.setText(str(folder))
+        self.draft.open(folder)
 
     def _browse(self) -> None:
         from PySide6.QtWidgets import QFileDialog

@@ -233,7 +233,7 @@ class ServerPage(Page):
     def _open(self, dialog: Asking) -> None:
         self._dialog = dialog
         if isinstance(dialog, SecretsDialog):
-            dialog.keeping.follow(self.draft.values.look_for_keyring())
+            dialog.keeping.look(self.draft.passwords)
         dialog.finished.connect(self._answered)
         dialog.open()
 

@@ -241,7 +241,7 @@ class WindowsForm(KindForm):
             _("&Set password"),
             remember=True,
         )
-        dialog.keeping.follow(self.draft.values.look_for_keyring())
+        dialog.keeping.look(self.draft.passwords)
         if dialog.exec():
             self.draft.set_secret(ACCOUNT_PASSWORD, dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()
