@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
 
+from app.docker_rules import docker_problems
 from app.errors import Problem
 from app.i18n import _
-from app.request import KINDS, BuildOptions, DeployOptions, DeployRequest, DockerOptions, Target
+from app.request import KINDS, BuildOptions, DeployRequest, Target
 from app.transport import Secret
+from app.value_rules import has_control, is_inside, seconds, twice
 from app.windows_rules import ACCOUNT_PASSWORD, needs_password, windows_problems
 
 LATER_KINDS = ("systemd",)
@@ -20,20 +22,6 @@ PLATFORM = re.compile(r"auto|[a-z0-9]+/[a-z0-9]+", re.ASCII)
 PACKAGE = re.compile(r"\.|\.{1,2}/\S.*")
 STAMP = re.compile(r"[\w.~/-]+\.[A-Za-z_]\w*")
 TAG = re.compile(r"[\w.]+")
-MEMORY = re.compile(r"[1-9]\d*[bkmg]?", re.ASCII)
-RESTART = re.compile(r"no|always|unless-stopped|on-failure(:\d+)?", re.ASCII)
-CAPABILITY = re.compile(r"[A-Za-z_]+", re.ASCII)
-NETWORK = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
-ACCOUNT = re.compile(r"[\w.-]+(:[\w.-]+)?", re.ASCII)
-REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?", re.ASCII)
-VOLUME_OPTIONS = re.compile(
-    r"(?:(?:ro|rw|z|Z|nocopy|r?shared|r?slave|r?private|cached|delegated|consistent)(?:,(?!$)|$))+"
-)
-PUBLISHED = re.compile(
-    r"(?:(?P<address>\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):)?"
-    r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<inside>\d+(?:-\d+)?)(?:/(?:tcp|udp|sctp))?",
-    re.ASCII,
-)
 URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 LOOKS_SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
 
@@ -85,7 +73,7 @@ def _project(request: DeployRequest) -> Iterator[Problem]:
 def _build(request: DeployRequest) -> Iterator[Problem]:
     build = request.build
     yield from _platform(request)
-    if not build.version.strip() or _has_control(build.version) or len(build.version) > 128:
+    if not build.version.strip() or has_control(build.version) or len(build.version) > 128:
         yield Problem(
             "build.version",
             _("The version must be a short text in one line."),
@@ -99,17 +87,17 @@ def _build(request: DeployRequest) -> Iterator[Problem]:
         )
     for tag in _not(TAG, build.tags):
         yield Problem("build.tags", _("“{tag}” can't be a build tag.").format(tag=tag))
-    if _has_control(build.ldflags):
+    if has_control(build.ldflags):
         yield Problem("build.ldflags", _("Linker flags must be one line."))
     yield from _build_env(build)
     for path in build.include:
-        if not _is_inside(path):
+        if not is_inside(path):
             yield Problem(
                 "build.include",
                 _("“{path}” is not a path inside the project.").format(path=path),
                 _("Write it relative to the project, with slashes, like config or web/dist."),
             )
-    yield from _twice("build.include", build.include)
+    yield from twice("build.include", build.include)
 
 
 def _platform(request: DeployRequest) -> Iterator[Problem]:
@@ -164,7 +152,7 @@ def _deploy(request: DeployRequest) -> Iterator[Problem]:
     for argument in deploy.args:
         if "\0" in argument:
             yield Problem("deploy.args", _("An argument can't contain a NUL character."))
-    if deploy.root and (not _is_root(deploy.root) or _has_control(deploy.root)):
+    if deploy.root and (not _is_root(deploy.root) or has_control(deploy.root)):
         yield Problem(
             "deploy.root",
             _("“{root}” is not a folder on the server.").format(root=deploy.root),
@@ -183,7 +171,7 @@ def _variables(request: DeployRequest) -> Iterator[Problem]:
             _("“{name}” can't be the name of a variable.").format(name=name),
             _("Secrets are listed by name, like DB_PASSWORD; their values never stand here."),
         )
-    yield from _twice("deploy.secrets", deploy.secrets)
+    yield from twice("deploy.secrets", deploy.secrets)
     for name in deploy.env:
         if name in deploy.secrets:
             yield Problem(
@@ -218,8 +206,8 @@ def _health(request: DeployRequest) -> Iterator[Problem]:
         yield Problem("deploy.health.tcp", _("A port is a number from 1 to 65535."))
     if not 100 <= health.expect <= 599:
         yield Problem("deploy.health.expect", _("An HTTP status is a number from 100 to 599."))
-    yield from _seconds("deploy.health.timeout", health.timeout, 0.1)
-    yield from _seconds("deploy.health.stable", health.stable, 0.0)
+    yield from seconds("deploy.health.timeout", health.timeout, 0.1)
+    yield from seconds("deploy.health.stable", health.stable, 0.0)
     if not health.http and not health.tcp:
         yield _no_address(health.stable)
 
@@ -241,111 +229,6 @@ def _no_address(stable: float) -> Problem:
     )
 
 
-def _docker(request: DeployRequest) -> Iterator[Problem]:
-    if request.deploy.kind != "docker":
-        return
-    docker = request.deploy.docker
-    yield from _published(docker)
-    yield from _knocked(docker, request.deploy.health.tcp)
-    yield from _volumes(docker)
-    yield from _container(docker)
-    yield from _image(request.deploy)
-
-
-def _published(docker: DockerOptions) -> Iterator[Problem]:
-    for port in docker.ports:
-        if not _is_published(port):
-            yield Problem(
-                "deploy.docker.ports",
-                _("“{port}” does not publish a port.").format(port=port),
-                _("Write SERVER:CONTAINER, like 8080:8080 or 127.0.0.1:8080:8080/tcp."),
-            )
-    yield from _twice("deploy.docker.ports", docker.ports)
-    if docker.ports and docker.network == "host":
-        yield Problem(
-            "deploy.docker.ports",
-            _("In the server's own network nothing is published: all ports are open."),
-            _("Remove the ports, or choose another network."),
-        )
-
-
-def _knocked(docker: DockerOptions, port: int) -> Iterator[Problem]:
-    """Find a TCP check of a port that is open in the container alone, though others lead in."""
-    published = [PUBLISHED.fullmatch(text) for text in docker.ports if not text.endswith("/udp")]
-    hosts = [match["host"] for match in published if match and match["host"]]
-    spans = [span for span in map(_span, hosts) if span]
-    if port and spans and not any(port in span for span in spans):
-        yield Problem(
-            "deploy.health.tcp",
-            _(
-                "Port {port} is not published: on the server nobody reaches the container there."
-            ).format(port=port),
-            _("Check a published port, like {port}, or publish this one.").format(port=spans[0][0]),
-        )
-
-
-def _volumes(docker: DockerOptions) -> Iterator[Problem]:
-    for volume in docker.volumes:
-        if not _is_volume(volume):
-            yield Problem(
-                "deploy.docker.volumes",
-                _("“{volume}” is not a volume.").format(volume=volume),
-                _("Write SERVER:CONTAINER, like /srv/hello:/data or data:/data:ro."),
-            )
-    insides = [volume.split(":")[1] for volume in docker.volumes if ":" in volume]
-    yield from _twice("deploy.docker.volumes", insides)
-
-
-def _container(docker: DockerOptions) -> Iterator[Problem]:
-    checks: tuple[tuple[str, str, Iterable[str], re.Pattern[str]], ...] = (
-        ("network", _("bridge, host, none or a network's name"), [docker.network], NETWORK),
-        ("restart", _("no, always, unless-stopped or on-failure:3"), [docker.restart], RESTART),
-        ("cap-drop", _("capabilities, like ALL or NET_RAW"), docker.cap_drop, CAPABILITY),
-        ("cap-add", _("capabilities, like NET_BIND_SERVICE"), docker.cap_add, CAPABILITY),
-        ("user", _("a user or user:group, as name or number"), [docker.user], ACCOUNT),
-        ("log-max-size", _("a size, like 10m"), [docker.log_max_size], MEMORY),
-    )
-    for name, words, values, pattern in checks:
-        for value in values:
-            if (value or name in ("restart", "log-max-size")) and not pattern.fullmatch(value):
-                yield Problem(
-                    f"deploy.docker.{name}",
-                    _("“{value}” can't be used.").format(value=value),
-                    _("Allowed: {words}.").format(words=words),
-                )
-    yield from _seconds("deploy.docker.stop-timeout", docker.stop_timeout, 0.0)
-    if docker.log_max_file < 1:
-        yield Problem("deploy.docker.log-max-file", _("At least one log file must be kept."))
-
-
-def _image(deploy: DeployOptions) -> Iterator[Problem]:
-    docker = deploy.docker
-    if docker.base == "dockerfile" and not _is_inside(docker.dockerfile):
-        yield Problem(
-            "deploy.docker.dockerfile",
-            _("“{path}” is not a path inside the project.").format(path=docker.dockerfile),
-            _("Write it relative to the project, like Dockerfile."),
-        )
-    if docker.registry and not REGISTRY.fullmatch(docker.registry):
-        yield Problem(
-            "deploy.docker.registry",
-            _("“{registry}” is not a registry.").format(registry=docker.registry),
-            _("Write HOST or HOST:PORT, without https://, like registry.example.com:5000."),
-        )
-    elif docker.registry and docker.base == "dockerfile":
-        yield Problem(
-            "deploy.docker.registry",
-            _("An image that is built on the server does not go through a registry."),
-            _("Remove the registry, or choose the base “scratch”."),
-        )
-    elif docker.registry_user and not docker.registry:
-        yield Problem(
-            "deploy.docker.registry-user",
-            _("There is a user for a registry, but no registry."),
-            _("Name the registry, or remove the user."),
-        )
-
-
 def _targets(request: DeployRequest) -> Iterator[Problem]:
     if not request.targets:
         yield Problem("targets", _("Choose a server."))
@@ -353,7 +236,7 @@ def _targets(request: DeployRequest) -> Iterator[Problem]:
     for number, target in enumerate(request.targets, 1):
         prefix = f"targets.{number}" if several else "targets"
         yield from _target(request.deploy.kind, target, prefix)
-    yield from _twice("targets", [str(target) for target in request.targets])
+    yield from twice("targets", [str(target) for target in request.targets])
 
 
 def _target(kind: str, target: Target, prefix: str) -> Iterator[Problem]:
@@ -451,37 +334,8 @@ def _env(key: str, env: dict[str, str]) -> Iterator[Problem]:
             )
 
 
-def _seconds(key: str, value: float, least: float) -> Iterator[Problem]:
-    if not least <= value <= 24 * 3600:
-        yield Problem(
-            key,
-            _("The time must lie between {least} and 24 hours.").format(
-                least=_("0 seconds") if least == 0 else _("a tenth of a second")
-            ),
-        )
-
-
-def _twice(key: str, values: Iterable[str]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            yield Problem(key, _("“{value}” stands there twice.").format(value=value))
-        seen.add(value)
-
-
 def _not(pattern: re.Pattern[str], values: Iterable[str]) -> list[str]:
     return [value for value in values if not pattern.fullmatch(value)]
-
-
-def _has_control(text: str) -> bool:
-    return any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
-
-
-def _is_inside(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not (
-        ".." in parts or "\\" in path or path.startswith("/") or PureWindowsPath(path).drive
-    )
 
 
 def _is_root(root: str) -> bool:
@@ -505,30 +359,6 @@ def _is_url(text: str) -> bool:
     return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and not url.username
 
 
-def _is_published(text: str) -> bool:
-    match = PUBLISHED.fullmatch(text)
-    if not match or (match["address"] and text.count(":") < 2):
-        return False
-    spans = [_span(part) for part in (match["host"], match["inside"]) if part]
-    return all(spans) and len({len(span) for span in spans}) == 1
-
-
-def _span(text: str) -> range:
-    """Return the ports of ``8080`` or ``8000-8010``, empty if there are none such."""
-    first, _dash, last = text.partition("-")
-    low, high = int(first), int(last or first)
-    return range(low, high + 1) if 0 < low <= high <= 65535 else range(0)
-
-
-def _is_volume(text: str) -> bool:
-    source, *rest = text.split(":")
-    if not 1 <= len(rest) <= 2 or not rest[0].startswith("/") or rest[0] == "/":
-        return False
-    if _has_control(text) or (rest[1:] and not VOLUME_OPTIONS.fullmatch(rest[1])):
-        return False
-    return source.startswith("/") or bool(re.fullmatch(r"[A-Za-z0-9][\w.-]+", source, re.ASCII))
-
-
 RULES = (
     _name,
     _project,
@@ -536,7 +366,7 @@ RULES = (
     _deploy,
     _variables,
     _health,
-    _docker,
+    docker_problems,
     windows_problems,
     _targets,
 )

@@ -29,6 +29,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "The answers (slipway.toml)": (
         "app/profile",
         "app/rules.py",
+        "app/docker_rules.py",
+        "app/value_rules.py",
         "app/windows_rules.py",
         "app/include.py",
         "app/dockerignore.py",
