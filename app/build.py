@@ -19,10 +19,11 @@ from app.binary import BinaryHeader, read_header
 from app.diagnostics import TestReport, diagnostics
 from app.errors import BuildError, Diagnostic, ProfileError, ToolchainError
 from app.events import Stream
+from app.go_problems import go_problem
 from app.i18n import _
 from app.include import included_files
 from app.patience import is_held, patiently
-from app.project import GoProject, MainPackage, go_problem, package_pattern, source_digest
+from app.project import GoProject, MainPackage, package_pattern, source_digest
 from app.reasons import reason
 from app.request import BuildOptions
 from app.toolchain import Toolchain

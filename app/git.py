@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.processes import run_process
+from app.request import PROFILE_NAME
 from app.transport import CancelToken
 
-# The profile is Slipway's own file and no part of the program: it makes no version "dirty".
-PROFILE_NAME = "slipway.toml"
 # Set while git runs a hook, they would make it answer for another repository.
 _GIT_POINTERS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"})
 
@@ -42,6 +41,7 @@ def git_revision(path: Path, cancel: CancelToken | None = None) -> GitRevision |
     if not head:
         return None
     commit, when = head.split()
+    # The profile is Slipway's own file and no part of the program: it makes no version "dirty".
     changes = ask("status", "--porcelain", "--", ":/", f":(top,exclude,glob)**/{PROFILE_NAME}")
     describe = ask("describe", "--tags", "--always") or commit[:12]
     dirty = bool(changes)

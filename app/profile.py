@@ -25,9 +25,8 @@ from app.reasons import reason
 from app.request import DeployRequest, Target
 from app.rules import problems
 
-__all__ = ["FILE_NAME", "dumps", "load", "loads", "problems", "save"]
+__all__ = ["dumps", "load", "loads", "problems", "save"]
 
-FILE_NAME = "slipway.toml"
 LATER = {"deploy.systemd": "systemd"}
 PASSWORDS = {
     "password": "SLIPWAY_PASSWORD",

@@ -7,17 +7,18 @@ import errno
 from app.i18n import _
 from app.patience import is_held
 
+# The numbers of these are from other lists: 1 is no lack of permission there. By name, for nothing
+# can be imported where the system refuses files.
+OTHER_NUMBERS = {"SSLError", "gaierror", "herror"}
+
 
 def reason(error: BaseException) -> str:
     """Return why the system refused; in its own words where it is none of the usual reasons."""
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
-    import socket  # not before there is an error: the first page shows sooner
-    import ssl
-
     own = error.strerror or str(error) or type(error).__name__
-    if isinstance(error, ssl.SSLError | socket.gaierror | socket.herror):
-        return own  # their numbers are those of other lists: 1 is no lack of permission there
+    if OTHER_NUMBERS & {kind.__name__ for kind in type(error).__mro__}:
+        return own
     usual = {
         errno.ENOENT: _("There is no such file or folder."),
         errno.EACCES: _("Access is denied."),

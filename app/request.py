@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+PROFILE_NAME = "slipway.toml"
 KINDS = ("docker", "windows-service", "process")
 Check = Literal["vet", "test"]
 

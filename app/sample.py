@@ -12,6 +12,7 @@ from app import profile
 from app.errors import SlipwayError
 from app.i18n import _
 from app.request import (
+    PROFILE_NAME,
     BuildOptions,
     DeployOptions,
     DeployRequest,
@@ -31,7 +32,7 @@ def sample_profile(folder: Path | None = None) -> Path:
     is left as the user changed it. Raises SlipwayError.
     """
     folder = folder or demo_folder() / "project"
-    file = folder / profile.FILE_NAME
+    file = folder / PROFILE_NAME
     if file.exists():
         return file
     try:

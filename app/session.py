@@ -17,7 +17,7 @@ from app.host import HostFacts, probe
 from app.i18n import _, ngettext
 from app.plan import readiness
 from app.prepare import prepare
-from app.request import DeployRequest, Target
+from app.request import PROFILE_NAME, DeployRequest, Target
 from app.sign_in import SignIn
 from app.step import Package
 from app.toolchain import Toolchain, find_toolchain
@@ -62,7 +62,7 @@ class Session:
     def requests(self) -> list[DeployRequest]:
         """Return the profile's request once for each chosen target; raises ProfileError."""
         file = Path(self.options.file)
-        request = profile.load(file / profile.FILE_NAME if file.is_dir() else file)
+        request = profile.load(file / PROFILE_NAME if file.is_dir() else file)
         wanted = self.options.target
         chosen = [
             target for target in request.targets if wanted in (None, target.address, str(target))

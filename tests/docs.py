@@ -35,7 +35,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "app/include.py",
         "app/dockerignore.py",
     ),
-    "The Go project and the build": ("app/project.py", "app/toolchain.py", "app/build.py"),
+    "The Go project and the build": (
+        "app/project.py",
+        "app/go_problems.py",
+        "app/toolchain.py",
+        "app/build.py",
+    ),
     "The image and the registry": ("app/image.py", "app/registry.py", "app/tarstream.py"),
     "Connecting by SSH": ("app/transport/ssh", "app/credentials.py", "app/sign_in.py"),
     "Connecting by WinRM": ("app/transport/winrm", "app/transport/certificate.py"),

@@ -23,7 +23,7 @@ from app.errors import (
     UntrustedHost,
 )
 from app.i18n import _
-from app.request import DeployRequest, Target
+from app.request import PROFILE_NAME, DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.problems import all_problems, project_problems
 from ui.proposals import Proposals, accept, propose, with_value
@@ -49,7 +49,6 @@ SETTLE = 500  # milliseconds without a change before background work starts
 CLOSE_SECONDS = 3.0
 KEPT_LINES = 5000
 KEPT_BUILDS = 2
-PROFILE = "slipway.toml"
 
 
 class Draft(QObject):
@@ -271,7 +270,7 @@ class Draft(QObject):
 
         self._keep_changes()
         path = self._opened = path.absolute()
-        file, folder = (path, path.parent) if path.is_file() else (path / PROFILE, path)
+        file, folder = (path, path.parent) if path.is_file() else (path / PROFILE_NAME, path)
         self._proposals, self._proposed_for = {}, None
         self.profile_path = None
         self.values.clear()

@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
 from app.i18n import _
+from app.request import PROFILE_NAME
 from ui.appearance import AppearanceMenu
 from ui.language import LanguageMenu
 from ui.theme import theme
@@ -96,7 +97,7 @@ class Menus(QObject):
         from PySide6.QtWidgets import QFileDialog
 
         draft = self._wizard.draft
-        start = draft.profile_path or draft.request.project.path / "slipway.toml"
+        start = draft.profile_path or draft.request.project.path / PROFILE_NAME
         kinds = _("Profiles (*.toml)")
         name, _kind = QFileDialog.getSaveFileName(
             self._wizard, _("Save slipway.toml"), str(start), kinds
