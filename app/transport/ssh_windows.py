@@ -202,10 +202,10 @@ class WindowsSshTransport(WindowsTransport):
 
     def _end(self, conversation: Conversation) -> None:
         """End what a command started, over a channel of its own: nothing else ends it there."""
-        pid = conversation.await_group(END_SECONDS)
-        if pid.isdigit():
+        process = conversation.await_group(END_SECONDS)
+        if process:
             with contextlib.suppress(SlipwayError):
-                self.run(Command((TOOL, "kill", pid)), timeout=END_SECONDS)
+                self.run(Command((TOOL, "kill", process)), timeout=END_SECONDS)
         conversation.await_end(1.0)
 
     def _find_shell(self) -> Shell:

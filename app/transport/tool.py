@@ -50,7 +50,7 @@ def in_words(stderr: str) -> str:
     error = read_host_error(stderr)
     if error:
         lines[-1] = str(error)
-    return "\n".join(line for line in lines if _object(line).keys() != {"pid"})
+    return "\n".join(line for line in lines if _object(line).keys() != {"process"})
 
 
 def _object(line: str) -> dict[str, Any]:

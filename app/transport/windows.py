@@ -39,8 +39,9 @@ from app.transport import (
 from app.transport.output import Mask, Output, Source, out_of_time
 from app.transport.reading import Reading
 
-# The first line that the tool writes to stderr: what ends it, and all that it started.
-ANNOUNCED = re.compile(rb'^\{"pid": ?(\d+)\}\r?\n')
+# The first line that the tool writes to stderr: what ends it, and all that it started. Its number
+# alone would not do: Windows gives that to another process soon after this one is gone.
+ANNOUNCED = re.compile(rb'^\{"process": ?"(\d+@\d+)"\}\r?\n')
 # The very last line there: how many bytes came on stdout, and on stderr before it.
 TALLY_MARK = b'{"tally":'
 TALLY = re.compile(rb'\{"tally": ?\[(\d+), ?(\d+)\]\}\r?\n')
@@ -77,7 +78,7 @@ class Tool(Protocol):
 class Call:
     """One run of a program there, and all its input.
 
-    ``announced``: the tool says its process id once it has read its first line, and does nothing
+    ``announced``: the tool says which process it is once it has read its first line, and does nothing
     before. ``repeatable``: it may be run once more when nobody knows how far it came.
     """
 

@@ -382,7 +382,7 @@ class Running:
         self._drain()
         self._flush()
 
-    def _kill(self, lane: Lane, pid: str) -> None:
+    def _kill(self, lane: Lane, process: str) -> None:
         """Run the tool's own verb for ending a process tree."""
         shell = self._shell
         shell_id = shell.id
@@ -392,7 +392,7 @@ class Running:
                 shell_id, program, arguments, console_mode_stdin=False
             )
         )
-        line = first_line(("kill", pid))
+        line = first_line(("kill", process))
         lane.ask(lambda protocol: shell.send(protocol, command_id, line, end=True))
         until = time.monotonic() + END_SECONDS
         done = False

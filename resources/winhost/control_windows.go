@@ -120,9 +120,9 @@ func whyStopped(doing, name string, status windows.SERVICE_STATUS_PROCESS) error
 // stopping is one service on its way to a stop.
 type stopping struct {
 	*service
-	doing string
-	facts *serviceFacts
-	pid   uint32
+	doing   string
+	facts   *serviceFacts
+	program instance
 }
 
 // stopService stops a service and sees its process gone: "asked" when it did so itself, "killed"
@@ -159,14 +159,14 @@ func stopService(name string, grace time.Duration) (string, error) {
 	if facts.Kind == "wrapped" {
 		grace += hostMargin
 	}
-	return stopping{opened, doing, facts, status.ProcessId}.stop(grace)
+	return stopping{opened, doing, facts, identify(status.ProcessId)}.stop(grace)
 }
 
 func (s stopping) stop(grace time.Duration) (string, error) {
 	process := windows.Handle(0)
-	if s.pid != 0 {
+	if s.program.pid != 0 {
 		// opened now: later its number may be another process'
-		opened, err := windows.OpenProcess(windows.SYNCHRONIZE, false, s.pid)
+		opened, err := windows.OpenProcess(windows.SYNCHRONIZE, false, s.program.pid)
 		if err == nil {
 			process = opened
 			defer windows.CloseHandle(process)
@@ -244,8 +244,8 @@ func (s stopping) kill(process windows.Handle) error {
 		}
 		defer opened.setRecovery(*s.facts.Recovery)
 	}
-	if s.pid != 0 {
-		if err := endTree(s.pid); err != nil {
+	if s.program.pid != 0 {
+		if err := endTree(s.program); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,12 +73,17 @@ func await(command *exec.Cmd, kept job, limit time.Duration, doing string) error
 }
 
 func runKill(call *session) error {
-	pid, err := strconv.ParseUint(call.take(), 10, 32)
+	number, start, _ := strings.Cut(call.take(), "@")
+	pid, err := strconv.ParseUint(number, 10, 32)
 	if err != nil {
 		return errUsage
 	}
-	if err := endTree(uint32(pid)); err != nil {
-		return failing("end process "+strconv.FormatUint(pid, 10), err)
+	born, err := strconv.ParseInt(start, 10, 64)
+	if err != nil {
+		return errUsage
+	}
+	if err := endTree(instance{uint32(pid), time.Unix(0, born)}); err != nil {
+		return failing("end process "+number, err)
 	}
 	return nil
 }

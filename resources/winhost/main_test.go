@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,7 +32,7 @@ func TestARequestComesOnStdin(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := expect(t, call(string(words)+"\n"+sizedText("line\nother"), "-"), exitDone)
-	if got.err != `{"pid":`+strconv.Itoa(os.Getpid())+"}\n" {
+	if got.err != `{"process":"`+identity()+`"}`+"\n" {
 		t.Fatal(got)
 	}
 	if content(t, root, "状态 %PATH%.json") != "line\nother" {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,6 +16,9 @@ func absoluteRoot(given string) (string, error) {
 	}
 	return root, nil
 }
+
+// identity is this process, for whoever wants to end it.
+func identity() string { return fmt.Sprint(os.Getpid()) }
 
 // watchCaller tells when the process that called this one is gone.
 func watchCaller() <-chan struct{} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -41,12 +42,29 @@ func startedAt(pid uint32) time.Time {
 		return time.Time{}
 	}
 	defer windows.CloseHandle(process)
+	return startOf(process)
+}
+
+func startOf(process windows.Handle) time.Time {
 	var created, exited, kernel, user windows.Filetime
 	if windows.GetProcessTimes(process, &created, &exited, &kernel, &user) != nil {
 		return time.Time{}
 	}
 	return fileTime(created)
 }
+
+// instance is one process for good: a number is used again after its process is gone.
+type instance struct {
+	pid  uint32
+	born time.Time // zero if there is no such process, or it can't be asked
+}
+
+func identify(pid uint32) instance { return instance{pid, startedAt(pid)} }
+
+// identity is this process as "PID@START", for the verb that ends it.
+func identity() string { return identify(uint32(os.Getpid())).String() }
+
+func (i instance) String() string { return fmt.Sprintf("%d@%d", i.pid, i.born.UnixNano()) }
 
 // alive tells whether a process runs; one that has ended may still be known to Windows.
 func alive(pid uint32) bool {
@@ -73,20 +91,27 @@ func programPath(pid uint32) string {
 	return windows.UTF16ToString(name[:size])
 }
 
-// descendants are the processes below pid, parents before children. A number is used again after
-// its process is gone: a child is older than its parent only by mistake.
-func descendants(pid uint32) []uint32 {
+// descendants are the processes below one, parents before children. Of one that is gone nothing is
+// known any more: those with its number as their parent's may be another's. A child that is older
+// than its parent is one only by mistake.
+func descendants(root instance) []instance {
 	all, err := processes()
 	if err != nil {
 		return nil
 	}
-	found := []uint32{}
-	for front := []uint32{pid}; len(front) > 0; front = front[1:] {
-		born := startedAt(front[0])
+	found := []instance{}
+	for front := []instance{root}; len(front) > 0; front = front[1:] {
+		parent := front[0]
+		if parent.born.IsZero() {
+			continue
+		}
 		for _, one := range all {
-			if one.parent == front[0] && one.pid != 0 && one.pid != pid && !startedAt(one.pid).Before(born) {
-				found = append(found, one.pid)
-				front = append(front, one.pid)
+			if one.parent != parent.pid || one.pid == 0 || one.pid == root.pid {
+				continue
+			}
+			if child := identify(one.pid); !child.born.Before(parent.born) {
+				found = append(found, child)
+				front = append(front, child)
 			}
 		}
 	}
@@ -94,22 +119,28 @@ func descendants(pid uint32) []uint32 {
 }
 
 // endTree ends a process and all its descendants, also those that are made meanwhile.
-func endTree(pid uint32) error {
-	if pid == 0 || pid == 4 {
-		return problem(exitUsage, "end the process", "process %d is Windows itself", pid)
+func endTree(root instance) error {
+	if root.pid == 0 || root.pid == 4 {
+		return problem(exitUsage, "end the process", "process %d is Windows itself", root.pid)
 	}
-	victims := append([]uint32{pid}, descendants(pid)...)
+	// held meanwhile: its number is not given to another one, whose children would be taken for its
+	process, err := root.open(windows.SYNCHRONIZE)
+	if process == 0 {
+		return err
+	}
+	defer windows.CloseHandle(process)
+	victims := append([]instance{root}, descendants(root)...)
 	var first error
 	for round := 0; round < 3 && len(victims) > 0; round++ {
 		for _, victim := range victims {
-			if victim == uint32(os.Getpid()) {
+			if victim.pid == uint32(os.Getpid()) {
 				continue
 			}
-			if err := endProcess(victim); err != nil && first == nil {
+			if err := victim.end(); err != nil && first == nil {
 				first = err
 			}
 		}
-		younger := []uint32{}
+		younger := []instance{}
 		for _, victim := range victims {
 			younger = append(younger, descendants(victim)...)
 		}
@@ -118,13 +149,26 @@ func endTree(pid uint32) error {
 	return first
 }
 
-// endProcess ends one process and waits until it is gone; that there is none is fine.
-func endProcess(pid uint32) error {
-	process, err := windows.OpenProcess(windows.PROCESS_TERMINATE|windows.SYNCHRONIZE, false, pid)
+// open opens the process; 0 if it is gone, whoever bears its number now.
+func (i instance) open(rights uint32) (windows.Handle, error) {
+	process, err := windows.OpenProcess(rights|windows.PROCESS_QUERY_LIMITED_INFORMATION, false, i.pid)
 	if oneOf(err, windows.ERROR_INVALID_PARAMETER) {
-		return nil // no such process
+		return 0, nil // no such process
 	}
 	if err != nil {
+		return 0, err
+	}
+	if !startOf(process).Equal(i.born) {
+		windows.CloseHandle(process)
+		return 0, nil
+	}
+	return process, nil
+}
+
+// end ends one process and waits until it is gone; that there is none is fine.
+func (i instance) end() error {
+	process, err := i.open(windows.PROCESS_TERMINATE | windows.SYNCHRONIZE)
+	if process == 0 {
 		return err
 	}
 	defer windows.CloseHandle(process)

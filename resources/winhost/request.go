@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -59,7 +58,7 @@ func (call *session) read(args []string) error {
 			call.countOutput()
 		}
 		if wanted.Announce {
-			if err := printJSON(call.stderr, map[string]any{"pid": os.Getpid()}); err != nil {
+			if err := printJSON(call.stderr, map[string]any{"process": identity()}); err != nil {
 				return failing("announce the process", err)
 			}
 		}

@@ -8,7 +8,7 @@ func init() {
 		"switching": {"switching NAME ROOT TOKEN (of service switch itself)", 3, 3, runSwitching},
 		"events":    {"events NAME LINES [since UNIX]", 2, 4, runEvents},
 		"exec":      {"exec FOLDER SECONDS PROGRAM [ARGUMENT…]", 3, -1, runExec},
-		"kill":      {"kill PID", 1, 1, runKill},
+		"kill":      {"kill PID@START", 1, 1, runKill},
 		"serve":     {"serve RUN_JSON", 1, 1, runServe},
 	} {
 		verbs[name] = known

@@ -68,18 +68,44 @@ func family(t *testing.T, start func(*exec.Cmd) error) (parent *exec.Cmd, child 
 
 func TestATreeIsEnded(t *testing.T) {
 	parent, child := family(t, func(command *exec.Cmd) error { return command.Start() })
-	pid := uint32(parent.Process.Pid)
-	if !alive(pid) || !alive(child) || !reflect.DeepEqual(descendants(pid), []uint32{child}) {
-		t.Fatal("who lives?", descendants(pid), child)
+	root := identify(uint32(parent.Process.Pid))
+	if below := descendants(root); !alive(root.pid) || len(below) != 1 || below[0] != identify(child) {
+		t.Fatal("who lives?", below, child)
+	}
+	// another one with this number is meant
+	expect(t, call("", "kill", instance{root.pid, root.born.Add(-time.Second)}.String()), exitDone)
+	if !alive(root.pid) || !alive(child) {
+		t.Fatal("the wrong one was ended")
 	}
 	for range "ab" {
-		expect(t, call("", "kill", strconv.Itoa(int(pid))), exitDone)
-		if alive(pid) || alive(child) {
+		expect(t, call("", "kill", root.String()), exitDone)
+		if alive(root.pid) || alive(child) {
 			t.Fatal("still there")
 		}
 	}
-	expect(t, call("", "kill", "4"), exitUsage)
-	expect(t, call("", "kill", "x"), exitUsage)
+	for _, wrong := range []string{"4@0", "x@0", "12", "12@x"} {
+		expect(t, call("", "kill", wrong), exitUsage)
+	}
+}
+
+func TestOfAProcessThatIsGoneNothingIsEnded(t *testing.T) {
+	parent, child := family(t, func(command *exec.Cmd) error { return command.Start() })
+	root := identify(uint32(parent.Process.Pid))
+	orphan := identify(child)
+	defer orphan.end()
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	// its number is free: who names it as the parent's may belong to another one by now
+	for _, gone := range []instance{root, {root.pid, time.Time{}}} {
+		if err := endTree(gone); err != nil {
+			t.Fatal(err)
+		}
+		if len(descendants(instance{gone.pid, time.Time{}})) != 0 || !alive(child) {
+			t.Fatal("a process of somebody else was ended")
+		}
+	}
 }
 
 func TestAJobEndsWithAllThatIsInIt(t *testing.T) {

@@ -243,7 +243,7 @@ def test_a_program_that_is_killed_is_started_again(host: Host) -> None:
     host.switch("hello", definition=definition(host.run_json("r1")), start=True, grace=5)
     first = host.query()
     host.witness.wait_for_http(PORT)
-    host.call("kill", str(first["host"]["pid"]))
+    host.witness.wine("taskkill", "/F", "/PID", str(first["host"]["pid"]))
     deadline = time.monotonic() + 20
     while (now := host.query())["host"]["restarts"] != 1 or not now["host"]["pid"]:
         assert time.monotonic() < deadline
@@ -374,7 +374,7 @@ def test_a_log_is_followed_and_its_secrets_hidden(host: Host) -> None:
         assert following.stderr
         following.stdin.write(json.dumps(request).encode() + b"\n")
         following.stdin.close()
-        pid = json.loads(following.stderr.readline())["pid"]
+        process = json.loads(following.stderr.readline())["process"]
         seen: list[str] = []
         reader = threading.Thread(
             target=lambda: seen.extend(item.decode().rstrip() for item in following.stdout or ())
@@ -386,7 +386,7 @@ def test_a_log_is_followed_and_its_secrets_hidden(host: Host) -> None:
         while not seen or not seen[-1].startswith("line 299 "):
             assert time.monotonic() < deadline, seen[-1:]
             time.sleep(0.2)
-        host.call("kill", str(pid))
+        host.call("kill", process)
         reader.join(timeout=20)
         assert following.wait(timeout=20) != 0
     assert seen == [f"line {number} •••••• 中文" for number in range(300)]

@@ -15,7 +15,7 @@ from app.toolchain import Toolchain, find_toolchain
 from app.transport import TOOL, CancelToken, Command, CommandResult
 
 pytestmark = pytest.mark.timeout(600)
-EARLIER = '{"pid":12}\nsome noise\n'
+EARLIER = '{"process":"12@34"}\nsome noise\n'
 FAILED = {
     "code": 1053,
     "doing": "start service hello",
@@ -189,13 +189,15 @@ def test_cause_and_remedy_are_translated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (error.cause, error.remedy, error.system) == ("<C.>", "", FAILED["system"])
 
 
-@pytest.mark.parametrize("stderr", ["", "plain words", "[1]", '{"error": "x"}', '{"pid": 3}'])
+@pytest.mark.parametrize(
+    "stderr", ["", "plain words", "[1]", '{"error": "x"}', '{"process": "3@4"}']
+)
 def test_what_is_no_error_of_ours_stays_as_it_is(stderr: str) -> None:
     assert winhost.host_error(result(stderr)) is None
     with pytest.raises(CommandFailed) as caught:
         result(stderr, stdout="out", code=7).check("Title")
     assert "7" in caught.value.detail
-    assert "pid" not in caught.value.detail
+    assert "process" not in caught.value.detail
 
 
 def test_other_commands_may_print_what_they_like() -> None:

@@ -36,6 +36,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self._job = _put_into_job(process)
+        self._ending = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     def listen(self, take: Take) -> None:
@@ -67,8 +68,11 @@ class Child:
     def end_tree(self) -> None:
         """End it and all that it started."""
         if WINDOWS:
-            _close_job(self._job)
-            self._job = 0
+            # Two threads may end it at once. A handle that is closed twice is somebody else's by
+            # then, like the socket that the server listens at.
+            with self._ending:
+                job, self._job = self._job, 0
+            _close_job(job)
             return
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
