@@ -16,7 +16,7 @@ from app.host import HostFacts
 from app.i18n import _, sentences
 from app.layout import package_version
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
-from app.project import GoProject, open_project
+from app.project import GoProject, open_project, readable_folder
 from app.releases import Interrupted, Release, break_lock, lock_held
 from app.request import DeployRequest
 from app.rules import secret_names
@@ -50,6 +50,7 @@ def plan(session: Session) -> int:
 
 
 def _plan(session: Session, request: DeployRequest) -> int:
+    readable_folder(request.project.path)  # before anybody is asked for a password
     with session.host(request) as host:
         made, warnings, _secrets = planned(session, host)
         session.console.show(plan_shape(made, warnings))
@@ -59,6 +60,7 @@ def _plan(session: Session, request: DeployRequest) -> int:
 
 def _deploy(session: Session, request: DeployRequest) -> int:
     console = session.console
+    readable_folder(request.project.path)
     with session.host(request) as host:
         made, warnings, secrets = planned(session, host)
         console.show({"event": "plan", **plan_shape(made, warnings)})

@@ -120,7 +120,7 @@ def open_project(
     ``on_line`` hears of downloads and complaints; ``env`` is added to the environment.
     Raises ProjectError, ToolchainError if this Go is too old for it, or Cancelled.
     """
-    path = _readable_folder(path)
+    path = readable_folder(path)
     go = _Go(toolchain, dict(env or {}), tuple(tags), cancel, on_line)
     workspace = (path / "go.work").is_file()
     modules = _modules(go, path, workspace)
@@ -256,7 +256,7 @@ def _json_stream(text: str) -> Iterator[dict[str, Any]]:
             position += 1
 
 
-def _readable_folder(path: Path) -> Path:
+def readable_folder(path: Path) -> Path:
     """Return the folder's real path; raises ProjectError if it is none or can't be read."""
     hint = _("Choose the folder that contains go.mod.")
     if os.name == "nt" and len(str(path)) > LONGEST_FOLDER:

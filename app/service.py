@@ -33,6 +33,7 @@ from app.windows_facts import WindowsService
 
 Action = Literal["start", "stop", "restart"]
 CONTROL_SECONDS = 120.0
+ALIVE = frozenset({"running", "restarting", "paused"})  # states with a time since when
 FOLLOW_SECONDS = 7 * 24 * 3600.0
 
 
@@ -72,7 +73,7 @@ def status(transport: Transport, request: DeployRequest, facts: HostFacts) -> St
         state=state,
         healthy=healthy,
         detail=detail,
-        since=since,
+        since=since if state in ALIVE else "",
         restarts=restarts,
     )
 
@@ -122,7 +123,8 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
     state = facts.records.state
     parts = []
     if release.id == state.current:
-        parts.append(_("serves now"))
+        serves = _state(facts)[0] == "running"
+        parts.append(_("serves now") if serves else _("current, but not running"))
     elif release.id in state.bad:
         parts.append(_("failed"))
     elif not kind_of(request).available(facts, release):

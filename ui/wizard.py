@@ -33,7 +33,7 @@ from ui.draft import Draft
 from ui.dropping import dropped_path
 from ui.menus import Menus
 from ui.pages.page import Page
-from ui.widgets.basics import button, label, put_in_tab_order, tab_mark
+from ui.widgets.basics import button, put_in_tab_order, tab_mark
 from ui.widgets.reason import Reason
 from ui.widgets.side_bar import Entry, SideBar
 
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 # once is worth imports inside functions.
 
 CONTENT_WIDTH = 860
-SAID_FOR = 6000  # milliseconds
 AHEAD = 40  # milliseconds between the pages that are made ahead, once the first one is painted
 
 
@@ -226,8 +225,6 @@ class Wizard(QMainWindow):
         row.setSpacing(10)
         self._reason = Reason(self.show_problem)
         row.addWidget(self._reason, 1)
-        self._said = label(role="muted", wrap=False)
-        row.addWidget(self._said)
         self.back_button = button(_("&Back"), self.back)
         self.next_button = button(_("&Next"), self.next, role="primary")
         self.next_button.setDefault(True)
@@ -462,8 +459,7 @@ class Wizard(QMainWindow):
 
             tell_error(self, error)
         else:
-            self._said.setText(_("Saved: {path}").format(path=path.name))
-            QTimer.singleShot(SAID_FOR, self._said, self._said.clear)
+            self.side_bar.tell(_("Saved: {path}").format(path=path.name))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if not self.deploying and dropped_path(event.mimeData()) is not None:

@@ -72,7 +72,7 @@ class Rehearse(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Rehearse: start the release beside what runs now")
+        return _("Rehearse: start the release without its ports")
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -178,7 +178,7 @@ class Switch(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Switch: stop what runs now, start the release")
+        return _("Switch to the release")
 
     @property
     def commands(self) -> tuple[Command, ...]:

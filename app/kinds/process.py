@@ -37,7 +37,7 @@ class SwitchProcess(Step):
     @property
     def title(self) -> str:
         """What the step does."""
-        return _("Switch: stop what runs now, start the release")
+        return _("Switch to the release")
 
     @property
     def commands(self) -> tuple[Command, ...]:

@@ -78,8 +78,8 @@ class Tool(Protocol):
 class Call:
     """One run of a program there, and all its input.
 
-    ``announced``: the tool says which process it is once it has read its first line, and does nothing
-    before. ``repeatable``: it may be run once more when nobody knows how far it came.
+    ``announced``: the tool says which process it is once it has read its first line, and does
+    nothing before. ``repeatable``: it may be run once more when nobody knows how far it came.
     """
 
     stdin: Callable[[], Iterable[bytes]]

@@ -201,6 +201,9 @@ class BuildState(Card):
         head.addWidget(self._again)
         self.body.addLayout(head)
         self._more = label(role="muted", select=True)
+        stays = self._more.sizePolicy()
+        stays.setRetainSizeWhenHidden(True)  # or what stands below would jump when it is built
+        self._more.setSizePolicy(stays)
         self.body.addWidget(self._more)
         self.diagnostics = DiagnosticList()
         self.body.addWidget(self.diagnostics)

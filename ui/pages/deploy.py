@@ -77,7 +77,10 @@ class DeployPage(Page):
 
     @property
     def lead(self) -> str:
-        return self.run.task.title if self.run is not None else ""
+        if self.run is None:
+            return ""
+        title = self.run.task.title
+        return _("Roll back: {title}").format(title=title) if self.run.rolled_back else title
 
     @property
     def busy(self) -> bool:
@@ -123,6 +126,7 @@ class DeployPage(Page):
         )
         for each in (self.server_button, self.again_button):
             each.setVisible(run.state is RunState.ENDED)
+        self._lead.setText(self.lead)
         self._show_end(run)
         self._show_time()
         self.changed.emit()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.choices import container_restarts, words_of
 from app.errors import Problem
 from app.i18n import _, ngettext
 from ui.dialogs import ConfirmDialog
@@ -230,11 +231,13 @@ def releases_words(records: Records) -> str:
     if not records.releases:
         return _("none yet")
     count = len(records.releases)
-    words = ngettext("{count} kept", "{count} kept", count).format(count=count)
+    words = ngettext("{count} in all", "{count} in all", count).format(count=count)
     current = records.current
     if current is None:
         return words
-    return _("{words}, {version} serves").format(words=words, version=current.version or current.id)
+    return _("{words}, the current one is {version}").format(
+        words=words, version=current.version or current.id
+    )
 
 
 def interrupted_words(run: Interrupted) -> str:
@@ -255,5 +258,5 @@ def container_facts(container: Container) -> list[Fact]:
         (_("Ports"), ", ".join(container.ports) or nothing, ""),
         (_("Environment"), ", ".join(container.env) or nothing, _("values are not shown here")),
         (_("Volumes"), ", ".join(container.volumes) or nothing, ""),
-        (_("Restart"), container.restart_policy, ""),
+        (_("Restart"), words_of(container_restarts(), container.restart_policy), ""),
     ]

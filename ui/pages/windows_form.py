@@ -85,7 +85,7 @@ class WindowsForm(KindForm):
             _("NSSM from here"),
             self.page.tie(file),
             _("An nssm.exe on this computer that is sent to the server."),
-            beside=(button(_("Browse…"), self._browse_nssm, "folder"),),
+            beside=(button(_("Bro&wse…"), self._browse_nssm, "folder"),),
         )
         return self._nssm_there, self._nssm_file
 

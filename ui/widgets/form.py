@@ -6,13 +6,24 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QFocusEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.i18n import _, sentences
 from ui.theme import restyle, set_role
 from ui.widgets.basics import Icon, label
 
 LABEL_WIDTH = 168
+# reasons for which the focus leaves a field that the user has not left
+PASSING = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
 QWIDGETSIZE_MAX = (1 << 24) - 1  # what Qt calls so: a width without limit
 
 
@@ -158,7 +169,18 @@ class Field(QWidget):
             self.touched = True
             self.show_problem(self._problem)
 
+    def _come_into_sight(self) -> None:
+        """Scroll to the field: Qt does so for Tab alone."""
+        above = self.parentWidget()
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        if above is not None:
+            above.ensureWidgetVisible(self)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.FocusOut:
-            self.touch()
+        if isinstance(event, QFocusEvent):
+            if event.gotFocus() and event.reason() is Qt.FocusReason.ShortcutFocusReason:
+                self._come_into_sight()
+            elif event.lostFocus() and event.reason() not in PASSING:
+                self.touch()
         return False

@@ -53,7 +53,7 @@ class RunView(QWidget):
             if isinstance(event, StepChanged | Progress):
                 self.steps.take(event)
             elif isinstance(event, RunEnded):
-                self.steps.steps.end()
+                self.steps.end()
         if lines:
             self.log.add(lines)
 

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
 from app.i18n import _
 from ui.theme import draw_icon, theme
-from ui.widgets.basics import paint_spinner
+from ui.widgets.basics import label, paint_spinner
 
+TOLD_FOR = 6000  # milliseconds
 Place = Literal["done", "passed", "current", "open", "locked"]
 
 
@@ -158,10 +159,18 @@ class SideBar(QWidget):
             layout.addWidget(item)
             self.items.append(item)
         layout.addStretch(1)
+        self._told = label(role="told")
+        self._told.setContentsMargins(20, 0, 16, 0)
+        layout.addWidget(self._told)
         self._timer = QTimer(self)
         self._timer.setInterval(60)
         self._timer.timeout.connect(self._turn)
         theme().changed.connect(self.update)
+
+    def tell(self, words: str) -> None:
+        """Say at the foot, for a moment, what was done."""
+        self._told.setText(words)
+        QTimer.singleShot(TOLD_FOR, self._told, self._told.clear)
 
     def show_entries(self, entries: tuple[Entry, ...]) -> None:
         """Show the state of every page."""

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QPainter, QPainterPath
+from PySide6.QtGui import QPainter, QPainterPath, QResizeEvent
 from PySide6.QtWidgets import (
     QListView,
     QStyle,
@@ -256,6 +256,7 @@ class StepList(QListView):
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._tick)
+        self._watched = 0  # the row that is to be in sight
         self.clicked.connect(self._activated)
         self.activated.connect(self._activated)
         theme().changed.connect(self.viewport().update)
@@ -263,14 +264,31 @@ class StepList(QListView):
     def show_rows(self, titles: Sequence[str]) -> None:
         """Begin with these rows, all waiting."""
         self.steps.show_rows(titles)
+        self._watch(0)
         self.setCurrentIndex(self.steps.index(0))
 
     def take(self, event: StepChanged | Progress) -> None:
         """Take one event of the run."""
         self.steps.take(event)
         if isinstance(event, StepChanged) and event.state in MOVING:
-            self.scrollTo(self.steps.index(event.index))
+            self._watch(event.index)
             self._timer.start()
+
+    def end(self) -> None:
+        """Show that nothing waits any more, and the step that failed, if one did."""
+        self.steps.end()
+        failed = [number for number, row in enumerate(self.steps.rows) if row.failed]
+        if failed:
+            self._watch(failed[0])
+            self.setCurrentIndex(self.steps.index(failed[0]))
+
+    def _watch(self, number: int) -> None:
+        self._watched = number
+        self.scrollTo(self.steps.index(number))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.scrollTo(self.steps.index(self._watched))
 
     def _tick(self) -> None:
         if not self.steps.tick():
