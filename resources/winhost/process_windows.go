@@ -91,67 +91,54 @@ func programPath(pid uint32) string {
 	return windows.UTF16ToString(name[:size])
 }
 
-// descendants are the processes below one, parents before children. Of one that is gone nothing is
-// known any more: those with its number as their parent's may be another's. A child that is older
-// than its parent is one only by mistake.
-func descendants(root instance) []instance {
+// children are the processes that one which is held has started. A child that is older than its
+// parent is one only by mistake; one that is younger than the list took the number of another.
+func children(parent instance) ([]instance, error) {
 	all, err := processes()
 	if err != nil {
-		return nil
+		return nil, err
 	}
+	var listed windows.Filetime
+	windows.GetSystemTimePreciseAsFileTime(&listed)
 	found := []instance{}
-	for front := []instance{root}; len(front) > 0; front = front[1:] {
-		parent := front[0]
-		if parent.born.IsZero() {
+	for _, one := range all {
+		if one.parent != parent.pid || one.pid == 0 {
 			continue
 		}
-		for _, one := range all {
-			if one.parent != parent.pid || one.pid == 0 || one.pid == root.pid {
-				continue
-			}
-			if child := identify(one.pid); !child.born.Before(parent.born) {
-				found = append(found, child)
-				front = append(front, child)
-			}
+		child := identify(one.pid)
+		if !child.born.Before(parent.born) && !child.born.After(fileTime(listed)) {
+			found = append(found, child)
 		}
 	}
-	return found
+	return found, nil
 }
 
-// endTree ends a process and all its descendants, also those that are made meanwhile.
+// endTree ends a process and all below it, parents first: what has ended starts no more. That
+// there is no such process any more is fine.
 func endTree(root instance) error {
 	if root.pid == 0 || root.pid == 4 {
 		return problem(exitUsage, "end the process", "process %d is Windows itself", root.pid)
 	}
-	// held meanwhile: its number is not given to another one, whose children would be taken for its
-	process, err := root.open(windows.SYNCHRONIZE)
-	if process == 0 {
-		return err
-	}
-	defer windows.CloseHandle(process)
-	victims := append([]instance{root}, descendants(root)...)
-	var first error
-	for round := 0; round < 3 && len(victims) > 0; round++ {
-		for _, victim := range victims {
-			if victim.pid == uint32(os.Getpid()) {
-				continue
-			}
-			if err := victim.end(); err != nil && first == nil {
-				first = err
-			}
+	var problems []error
+	for front := []instance{root}; len(front) > 0; front = front[1:] {
+		process, err := front[0].open()
+		if process != 0 && front[0].pid != uint32(os.Getpid()) {
+			// held until its children are known: whoever got its number would lose his own
+			err = end(process)
+			below, unknown := children(front[0])
+			front = append(front, below...)
+			err = errors.Join(err, unknown)
 		}
-		younger := []instance{}
-		for _, victim := range victims {
-			younger = append(younger, descendants(victim)...)
-		}
-		victims = younger
+		windows.CloseHandle(process)
+		problems = append(problems, err)
 	}
-	return first
+	return errors.Join(problems...)
 }
 
-// open opens the process; 0 if it is gone, whoever bears its number now.
-func (i instance) open(rights uint32) (windows.Handle, error) {
-	process, err := windows.OpenProcess(rights|windows.PROCESS_QUERY_LIMITED_INFORMATION, false, i.pid)
+// open opens the process to end it; 0 if it is gone, whoever bears its number now.
+func (i instance) open() (windows.Handle, error) {
+	const rights = windows.PROCESS_TERMINATE | windows.SYNCHRONIZE | windows.PROCESS_QUERY_LIMITED_INFORMATION
+	process, err := windows.OpenProcess(rights, false, i.pid)
 	if oneOf(err, windows.ERROR_INVALID_PARAMETER) {
 		return 0, nil // no such process
 	}
@@ -165,14 +152,9 @@ func (i instance) open(rights uint32) (windows.Handle, error) {
 	return process, nil
 }
 
-// end ends one process and waits until it is gone; that there is none is fine.
-func (i instance) end() error {
-	process, err := i.open(windows.PROCESS_TERMINATE | windows.SYNCHRONIZE)
-	if process == 0 {
-		return err
-	}
-	defer windows.CloseHandle(process)
-	err = windows.TerminateProcess(process, 1)
+// end ends a process and waits until it is gone.
+func end(process windows.Handle) error {
+	err := windows.TerminateProcess(process, 1)
 	ended, waited := windows.WaitForSingleObject(process, 5000)
 	if waited == nil && ended == windows.WAIT_OBJECT_0 {
 		return nil
