@@ -72,7 +72,11 @@ def test_it_builds_by_itself_and_says_what_came_out(
     qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
     assert page._state._words.text() == "Building for linux/amd64…"
     assert page._state._cancel.isVisible()
+    qtbot.wait(50)
+    before = page._state.height()
     ended(qtbot, draft)
+    qtbot.wait(50)
+    assert page._state.height() == before, "what stands below has moved"
     assert page._state._words.text().startswith("Ready: version")
     words = page._state._more.text()
     assert "linux/amd64 · " in words

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QFocusEvent, QGuiApplication
+from PySide6.QtWidgets import QLabel, QLineEdit, QScrollArea, QSpinBox, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.errors import Problem
@@ -97,6 +97,40 @@ def test_a_field_is_quiet_until_the_user_was_there(qtbot: QtBot) -> None:
     assert field.problem == ""
     assert not control.property("bad")
     assert control.accessibleDescription() == "What it sees."
+
+
+def test_a_menu_or_another_window_does_not_count_as_leaving_a_field(qtbot: QtBot) -> None:
+    control = QLineEdit()
+    field = field_in(qtbot, control)
+    field.show_problem(Problem("deploy.env", "It is empty."))
+    control.setFocus()
+    for reason in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
+        QCoreApplication.sendEvent(control, QFocusEvent(QEvent.Type.FocusOut, reason))
+        assert not control.property("bad")
+    QCoreApplication.sendEvent(
+        control, QFocusEvent(QEvent.Type.FocusOut, Qt.FocusReason.MouseFocusReason)
+    )
+    assert control.property("bad")
+
+
+def test_a_letter_brings_its_field_into_sight(qtbot: QtBot) -> None:
+    area, page = QScrollArea(), QWidget()
+    qtbot.addWidget(area)
+    column = QVBoxLayout(page)
+    fields = [Field(f"deploy.{letter}", f"Field &{letter}", QLineEdit()) for letter in "abcdefghij"]
+    for each in fields:
+        column.addWidget(each)
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.resize(400, 90)
+    area.show()
+    area.activateWindow()
+    qtbot.waitUntil(area.isActiveWindow)
+    page.setFocus()
+    qtbot.keyClick(area, Qt.Key.Key_J, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(fields[-1].control.hasFocus)
+    seen = page.visibleRegion().boundingRect()
+    assert seen.contains(fields[-1].geometry().center())
 
 
 def test_a_fields_label_leads_to_its_control(qtbot: QtBot) -> None:
@@ -213,6 +247,26 @@ def test_an_ended_run_says_what_failed_and_what_was_never_begun(qtbot: QtBot) ->
     view.take([RunEnded(Outcome.FAILED_RESTORED)])
     lines = [model.second_line(row) for row in model.rows]
     assert lines == ["undone", "failed; what it did is undone", "not begun"]
+
+
+def test_a_step_that_failed_stays_in_sight(qtbot: QtBot) -> None:
+    view = RunView()
+    qtbot.addWidget(view)
+    view.resize(700, 300)
+    view.show()
+    view.show_rows([f"Step {number}" for number in range(12)])
+    for number in range(10):
+        view.take([StepChanged(number, StepState.RUNNING), StepChanged(number, StepState.DONE)])
+    view.take([StepChanged(10, StepState.RUNNING), StepChanged(10, StepState.FAILED)])
+    for number in reversed(range(11)):
+        view.take([StepChanged(number, StepState.UNDOING), StepChanged(number, StepState.UNDONE)])
+    view.take([RunEnded(Outcome.FAILED_RESTORED)])
+    steps = view.steps
+    failed = steps.steps.index(10)
+    assert steps.viewport().rect().contains(steps.visualRect(failed))
+    assert steps.currentIndex() == failed
+    view.resize(700, 200)  # what is said of the end takes room
+    qtbot.waitUntil(lambda: steps.viewport().rect().contains(steps.visualRect(failed)))
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])

@@ -315,6 +315,7 @@ def test_closing_while_running_asks_cancels_and_waits(
 def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
     ready.save_as(file)
+    assert ready.side_bar.told == "Saved: slipway.toml"
     ready.open(file)
     qtbot.waitUntil(lambda: ready.draft.profile_path == file, timeout=PATIENCE)
     assert ready.draft.request.deploy.env["GREETING"] == "one"

@@ -167,6 +167,11 @@ class SideBar(QWidget):
         self._timer.timeout.connect(self._turn)
         theme().changed.connect(self.update)
 
+    @property
+    def told(self) -> str:
+        """What it says at its foot."""
+        return self._told.text()
+
     def tell(self, words: str) -> None:
         """Say at the foot, for a moment, what was done."""
         self._told.setText(words)
