@@ -108,8 +108,8 @@ class LogView(QWidget):
         self.streams.setAccessibleName(_("Which lines"))
         for text, sorts in (
             (_("All lines"), ("stdout", "stderr", "note", "heading")),
-            (_("Error output only"), ("stderr",)),
-            (_("Slipway only"), ("note", "heading")),
+            (_("Error output"), ("stderr",)),
+            (_("From Slipway"), ("note", "heading")),
         ):
             self.streams.addItem(text, frozenset(sorts))
         self.streams.currentIndexChanged.connect(self._restart)
