@@ -35,7 +35,6 @@ class SignIn:
     known_hosts: KnownHosts = field(default_factory=KnownHosts)
     store: PasswordStore = field(default_factory=PasswordStore)
     credentials: Credentials = field(default_factory=Credentials)
-    _asked: Prompts = ()
 
     def __post_init__(self) -> None:
         if self.target.transport != "local":
@@ -50,7 +49,7 @@ class SignIn:
         """Return an open transport, asking a person where that helps; raises ConnectError."""
         attempts = 0
         while True:
-            known, self._asked = self.credentials, ()
+            known = self.credentials
             try:
                 transport = self.reconnect()
                 if transport.sudo != "ask" or known is self.credentials:
@@ -132,12 +131,11 @@ class SignIn:
         """Answer what the server itself asks; a password is kept for sudo and reconnecting."""
         if instructions:
             self.console.warn(instructions)
-        if prompts == self._asked:  # the same question again: what was typed is wrong
-            self.console.warn(_("The server refused that."))
-        self._asked = prompts
         given = []
         for text, echo in prompts:
-            prompt = f"{self.target}: {text.strip().rstrip(':')}"
+            prompt = text.strip().rstrip(":：")
+            if str(self.target) not in prompt:
+                prompt = f"{self.target}: {prompt}"
             given.append(self.console.ask(prompt, echo=echo))
         if len(prompts) == 1 and not prompts[0][1] and "password" in prompts[0][0].casefold():
             self.credentials = replace(self.credentials, password=given[0])

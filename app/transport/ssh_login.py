@@ -39,6 +39,7 @@ class Login:
         self._keys_tried = 0
         self._more_keys = False
         self._password_used = False
+        self._asked = self._answer_refused = False
         self._unanswered: list[str] = []
         self._problem: BaseException | None = None
         self._allowed: tuple[str, ...] = ()
@@ -125,6 +126,8 @@ class Login:
         """Ask the user, where there is one, for a password that was not given beforehand."""
         if self._credentials.answer is None or self._credentials.password is not None:
             return None
+        if self._answer_refused:  # one who has just answered is told so before he is asked again
+            return None
         question = ((_("Password of {endpoint}:").format(endpoint=self._endpoint), False),)
         answers = self._credentials.answer("", question)
         return answers[0] if answers else None
@@ -134,9 +137,11 @@ class Login:
             return ()
         self._transport.auth_timeout = ANSWER_SECONDS if self._credentials.answer else AUTH_SECONDS
         try:
-            return self._attempt(
+            outcome = self._attempt(
                 lambda: self._transport.auth_interactive(self._endpoint.user, self._answers)
             )
+            self._answer_refused = outcome == () and self._asked
+            return outcome
         finally:
             self._transport.auth_timeout = AUTH_SECONDS
 
@@ -166,6 +171,7 @@ class Login:
         if self._credentials.answer is None:
             self._unanswered += [prompt.strip() for prompt, _echo in prompts]
             return ()
+        self._asked = True
         return self._credentials.answer(instructions, prompts)
 
     def _refused(self) -> AuthError:

@@ -454,6 +454,24 @@ def test_interactive_questions_of_pam(
     ] or "assword" in asked[0][1][0][0]
 
 
+def test_a_wrong_answer_is_told_before_anything_is_asked_again(
+    serve: Callable[..., Server], connect: Open, account: Callable[[str], LabHost]
+) -> None:
+    user = account("")
+    server = serve("UsePAM=yes", "PasswordAuthentication=yes", "KbdInteractiveAuthentication=yes")
+    target = Target(server.host.ip, port=server.port, user=user.user)
+    asked: list[Prompts] = []
+
+    def answer(_instructions: str, prompts: Prompts) -> tuple[Secret, ...]:
+        asked.append(prompts)
+        return (Secret("wr0ng"),)
+
+    with pytest.raises(AuthError) as caught:
+        connect(target, Credentials(answer=answer))
+    assert caught.value.needs == "password"
+    assert len(asked) == 1
+
+
 def test_key_and_password_both_wanted(
     serve: Callable[..., Server], connect: Open, account: Callable[[str], LabHost], box: LabHost
 ) -> None:
