@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLibraryInfo, QLocale, Qt, QTranslator
+from PySide6.QtCore import QLibraryInfo, QLocale, QObject, Qt, QTranslator
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QWidget
 
@@ -14,12 +14,32 @@ from ui.settings import Settings
 CHINESE_FONTS = ("Microsoft YaHei UI", "PingFang SC", "Noto Sans CJK SC", "Source Han Sans SC")
 
 
+class LeftWords(QTranslator):
+    """What Qt's translation into Chinese has left in English."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._words = {
+            ("QFileDialog", "&Look in:"): _("&Look in:"),
+            ("QFileDialog", "Files of &type:"): _("Files of &type:"),
+        }
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(
+        self, context: str, text: str, _disambiguation: str | None = None, _n: int = -1
+    ) -> str | None:
+        return self._words.get((context, text))  # "" would be taken for a translation
+
+
 def translate_qt(application: QApplication) -> None:
     """Let Qt's own buttons, menus and dialogs speak the language in use."""
     words = QTranslator(application)
     folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
     if words.load(QLocale(language()), "qtbase", "_", folder):
         application.installTranslator(words)
+        application.installTranslator(LeftWords(application))
     if language() == "zh_CN":
         font = application.font()
         font.setFamilies([*font.families(), *CHINESE_FONTS])

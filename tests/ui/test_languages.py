@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QTranslator
+from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QMessageBox,
@@ -289,7 +290,12 @@ def test_qt_speaks_the_language(qtbot: QtBot, qapp: QApplication) -> None:
         qtbot.addWidget(box)
         texts = [each.text() for each in box.findChildren(QAbstractButton)]
         assert all(re.search("[\u4e00-\u9fff]", text) for text in texts), texts
-        assert QCoreApplication.translate("QFileDialog", "Look in:") == "查找范围："
+        files = QFileDialog()
+        files.setOption(QFileDialog.Option.DontUseNativeDialog)
+        qtbot.addWidget(files)
+        words = [each.text() for kind in (QLabel, QPushButton) for each in files.findChildren(kind)]
+        assert len(words) >= 4
+        assert all(re.search("[\u4e00-\u9fff]", text) for text in words if text), words
         assert "Noto Sans CJK SC" in qapp.font().families()
     finally:
         for each in qapp.findChildren(QTranslator):
