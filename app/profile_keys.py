@@ -108,7 +108,7 @@ def _choices(allowed: Sequence[str]) -> Form:
 
 
 def _quoted(words: Sequence[str]) -> str:
-    return ", ".join(f'"{word}"' for word in words)
+    return _(", ").join(f'"{word}"' for word in words)
 
 
 def read_duration(text: object) -> float:

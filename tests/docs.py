@@ -125,7 +125,7 @@ def profile_reference() -> str:
     parts = [_profile_table("", profile_keys.PROFILE)]
     parts += [part for name, table in _tables("", profile_keys.PROFILE) for part in (_heading(name),
               _profile_table(name, table))]  # fmt: skip
-    parts += ["### `[[targets]]`\n\n" + words.TABLES["targets"] + "\n"]
+    parts += ["### `[[targets]]`\n\n" + _spoken(words.TABLES)["targets"] + "\n"]
     parts += [_profile_table("targets", profile_keys.TARGET)]
     return "\n".join(parts)
 
@@ -138,19 +138,27 @@ def _tables(prefix: str, section: Section) -> Iterator[tuple[str, Section]]:
 
 
 def _heading(name: str) -> str:
-    return f"### `[{name}]`\n\n{words.TABLES[name]}\n"
+    return f"### `[{name}]`\n\n{_spoken(words.TABLES)[name]}\n"
 
 
 def _profile_table(prefix: str, section: Section) -> str:
     rows = _table("Key", "Allowed", "Default", "Meaning")
+    defaults, allowed, meaning = map(_spoken, (words.DEFAULTS, words.ALLOWED, words.KEYS))
     default = section.type(address="") if section is profile_keys.TARGET else section.type()
     for name, form in section.keys.items():
         key = f"{prefix}.{name}".lstrip(".")
         value = form.write(getattr(default, name.replace("-", "_")))
-        shown = words.DEFAULTS.get(key, f"`{profile._literal(value)}`")
-        allowed = words.ALLOWED.get(key) or _with_code(form.words())
-        rows.append(_row(f"`{name}`", allowed, shown, words.KEYS[key]))
+        shown = defaults.get(key, f"`{profile._literal(value)}`")
+        said = allowed.get(key) or _with_code(form.words())
+        rows.append(_row(f"`{name}`", said, shown, meaning[key]))
     return "\n".join(rows) + "\n"
+
+
+def _spoken(texts: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Return of English and Chinese texts those in the language in use."""
+    return {
+        key: english if language() == "en" else chinese for key, (english, chinese) in texts.items()
+    }
 
 
 def _with_code(text: str) -> str:

@@ -10,6 +10,10 @@ CHINESE = {
     "Command": "命令",
     "Option": "选项",
     "What it does": "作用",
+    "Key": "键",
+    "Allowed": "允许的值",
+    "Default": "默认值",
+    "Meaning": "含义",
     # groups of errors
     "The answers (slipway.toml)": "设置（slipway.toml）",
     "The Go project and the build": "Go 项目与构建",

@@ -31,6 +31,7 @@ SERVER = ("sh server", "powershell server")  # for an administrator, on the serv
 NO_COMMANDS = ("toml", "json", "text", "python", "ini")
 RELEASE = re.compile(r"\d{8}-\d{6}-\S+")  # stands for one that lies there
 CHINESE = ".zh-CN.md"
+HAN = re.compile("[\u4e00-\u9fff]")
 TRANSLATED = [(page.with_name(page.name.replace(CHINESE, ".md")), page)
               for page in pages() if page.name.endswith(CHINESE)]  # fmt: skip
 
@@ -101,11 +102,11 @@ def test_parts_speak_the_language_of_their_page(errors_page: Path) -> None:
     english = docs.renewed(errors_page.rename(errors_page.with_name("x.md"))).splitlines()
     assert len(chinese) == len(english)
     for line in english:
-        assert not re.search("[\u4e00-\u9fff]", line)
+        assert not HAN.search(line)
     for line in chinese:
         if line.startswith(("#", "| ")) and not line.startswith("| ---"):
             for cell in line.strip("| ").split(" | "):
-                assert re.search("[\u4e00-\u9fff]", cell) or not cell, line
+                assert HAN.search(cell) or not cell, line
 
 
 def test_a_word_without_a_translation_is_noticed(
@@ -140,6 +141,13 @@ def test_every_key_of_a_profile_is_explained_and_nothing_else() -> None:
     assert set(profile_words.KEYS) == known
     assert set(profile_words.DEFAULTS) <= known
     assert set(profile_words.ALLOWED) <= known
+
+
+def test_what_is_said_of_a_profile_is_english_and_chinese() -> None:
+    said = (profile_words.TABLES, profile_words.DEFAULTS, profile_words.ALLOWED, profile_words.KEYS)
+    for english, chinese in (pair for pairs in said for pair in pairs.values()):
+        assert not HAN.search(english), english
+        assert chinese not in ("", english)
 
 
 @each_page
@@ -345,6 +353,13 @@ def test_a_translation_has_the_same_commands_pictures_and_sections(
     assert _pictures(page) == _pictures(translation)
     assert parts(page) == parts(translation)
     assert _outline(page) == _outline(translation)
+    assert sorted(_code(page)) == sorted(_code(translation))
+
+
+def _code(page: Path) -> list[str]:
+    """Return what stands as code in the sentences that are not made from the code."""
+    found: list[str] = re.findall(r"`[^`]+`", docs.PART.sub("", prose(page)))
+    return [code.replace("文件", "FILE") for code in found]  # as the command line's help calls it
 
 
 def _outline(page: Path) -> list[str]:
