@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from app import service
 from app.credentials import Credentials, What
 from app.errors import AuthError, ConnectionLost, SlipwayError, UntrustedHost
-from app.events import Emit, Stream
+from app.events import Emit
 from app.history import History
 from app.host import HostFacts
 from app.i18n import _
@@ -34,14 +34,13 @@ from ui.release_page import ReleasePage
 from ui.run import Access, plan_task
 from ui.run_dialog import RunDialog
 from ui.server_words import look_of, status_words
+from ui.service_logs import EventLog, ServiceLog
 from ui.settings import Settings
 from ui.widgets.basics import Icon, Notice, Spinner, button, label
 from ui.widgets.error_box import tell_error
-from ui.widgets.log_view import LogView
 from ui.worker import Worker
 
 LOOK_EVERY = 5000  # milliseconds
-FIRST_LINES = 500
 STOPPABLE = ("running", "restarting", "paused", "start-pending", "continue-pending")
 
 
@@ -68,10 +67,7 @@ class ServerWindow(QWidget):
         self._looking: Worker | None = None
         self._acting = False
         self._waiting: Callable[[Emit, CancelToken], Seen] | None = None
-        self._following: Worker | None = None
-        self._reading: Worker | None = None
         self._way_back: tuple[Plan, Release] | None = None
-        self._followed = ""  # when what is followed was started
         self._dialog: RunDialog | None = None
         self._untrusted: UntrustedHost | None = None
         self._refused: AuthError | None = None
@@ -99,12 +95,9 @@ class ServerWindow(QWidget):
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)
-        self.log = LogView(_("Log of the service"))
-        self.log.suggest_name(f"{request.name}.log")
-        self.log.say_while_empty(_("What the program prints appears here."))
+        self.log = ServiceLog(request)
         tabs.addTab(_padded(self.log), _("&Log"))
-        self.events = LogView(_("Windows event log"))
-        self.events.suggest_name(f"{request.name}-events.log")
+        self.events = EventLog(request)
         if request.deploy.kind == "windows-service":
             tabs.addTab(_padded(self.events), _("E&vents"))
         self.release_page = ReleasePage(request)
@@ -194,14 +187,11 @@ class ServerWindow(QWidget):
         first = self._seen is None or self._seen.found.transport is not seen.found.transport
         self._seen = seen
         self._tell_interrupted(seen.found.facts)
-        # Docker ends a log with its container: one that was started since has more to say
-        again = self._following is None and seen.status.since != self._followed
-        if (first or again) and seen.status.state != "missing":
-            self._followed = seen.status.since
-            self._follow(seen.found)
+        if seen.status.state != "missing":
+            self.log.follow(seen.found, seen.status.since, anew=first)
         self._timer.start()
         self._refresh()
-        self._read_events()
+        self.events.read(seen.found)
 
     def _tell_interrupted(self, facts: HostFacts) -> None:
         records = facts.records
@@ -284,84 +274,15 @@ class ServerWindow(QWidget):
         self._access = Access(visit, None)
         self.look()
 
-    # The log
-
-    def _follow(self, found: Found) -> None:
-        self.log.clear()
-        if self._following is not None:
-            self._following.cancel()
-        request = self.request
-
-        def job(emit: Emit, cancel: CancelToken) -> None:
-            transport = found.transport.another()
-
-            def line(stream: Stream, text: str) -> None:
-                emit((stream, text))  # type: ignore[arg-type]
-
-            try:
-                service.follow_logs(
-                    transport, request, found.facts, lines=FIRST_LINES, on_line=line, cancel=cancel
-                )
-            finally:
-                transport.close()
-
-        worker = Worker(job, self)
-        self._following = worker
-        worker.drained.connect(self.log.add)
-        worker.failed.connect(self._log_failed)
-        worker.ended.connect(self._log_ended)
-        worker.start()
-
-    def _log_failed(self, error: SlipwayError) -> None:
-        self.log.add([("note", text) for text in str(error).splitlines()])
-
-    def _log_ended(self) -> None:
-        if self.sender() is self._following:
-            self._following = None
-
-    # The event log
+    # Tabs
 
     def show_releases(self) -> None:
         """Bring the releases to the front."""
         self.tabs.setCurrentWidget(self.release_page)
 
     def _tab_changed(self) -> None:
-        self._read_events()
-
-    def _read_events(self) -> None:
-        """Read the event log while it is looked at; it has no way to be followed."""
-        seen = self._seen
-        if seen is None or not self.events.isVisible() or self._reading is not None:
-            return
-        transport, request = seen.found.transport, self.request
-
-        def job(_emit: Emit, _cancel: CancelToken) -> list[str]:
-            own = transport.another()
-            try:
-                return service.read_events(own, request)
-            finally:
-                own.close()
-
-        worker = Worker(job, self)
-        self._reading = worker
-        worker.succeeded.connect(self._events_read)
-        worker.failed.connect(self._events_failed)
-        worker.ended.connect(self._reading_ended)
-        worker.ended.connect(worker.deleteLater)
-        worker.start()
-
-    def _events_read(self, lines: list[str]) -> None:
-        words = lines or [_("The event log says nothing of this service.")]
-        if self.events.all_lines != words:
-            self.events.clear()
-            self.events.add([("stdout", text) for text in words])
-
-    def _events_failed(self, error: SlipwayError) -> None:
-        self.events.clear()
-        self.events.add([("note", text) for text in str(error).splitlines()])
-
-    def _reading_ended(self) -> None:
-        self._reading = None
+        if self._seen is not None:
+            self.events.read(self._seen.found)
 
     # Acting
 
@@ -514,8 +435,7 @@ class ServerWindow(QWidget):
             self._dialog.close()
             return
         self._timer.stop()
-        if self._following is not None:
-            self._following.cancel()
+        self.log.stop()
         if self._transport is not None:
             # saying goodbye may take as long as the network lets it
             threading.Thread(target=self._transport.close, daemon=True).start()
