@@ -270,7 +270,13 @@ def test_stop_and_start(desktop: Desktop, built: Build) -> None:
     desktop.deploy(built("v1"))
     desktop.control("stop")
     assert desktop.serves() == ""
-    assert desktop.facts().process.state == "stopped"  # type: ignore[union-attr]
+    stopped = desktop.facts()
+    assert stopped.process.state == "stopped"  # type: ignore[union-attr]
+    status = service.status(desktop.transport, desktop.request, stopped)
+    assert (status.state, status.since) == ("stopped", "")
+    (release,) = stopped.records.releases
+    words = service.release_words(desktop.request, stopped, release)
+    assert words == "current, but not running"
     desktop.control("start")
     assert wait_until(lambda: desktop.serves() == "v1")
     program = desktop.served_by()
