@@ -180,7 +180,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_profile(parts, "releases", commands.releases, _("list the releases that lie there"))
     logs = _add_profile(parts, "logs", commands.logs, _("show the service's output"))
     logs.add_argument("-f", "--follow", action="store_true", help=_("go on until Ctrl-C"))
-    logs.add_argument("--lines", type=int, default=200, metavar="N", help=_("how many old lines"))
+    logs.add_argument(
+        "--lines", type=_count, default=200, metavar="N", help=_("how many old lines")
+    )
     unlock = _add_profile(
         parts, "unlock", commands.unlock, _("release the lock of a run that died")
     )
@@ -199,6 +201,13 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
         help=_("language of all texts, like zh_CN"),
     )
     return part
+
+
+def _count(text: str) -> int:
+    """Return a whole number; a function of its own so that argparse tells what is allowed."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(_("“{text}” is not a whole number").format(text=text))
+    return int(text)
 
 
 def _add_profile(parts: Parts, name: str, run: Command, words: str) -> argparse.ArgumentParser:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from app.errors import Problem
 from app.i18n import _
-from app.request import DeployOptions, DeployRequest, DockerOptions
+from app.request import DeployOptions, DeployRequest, DockerOptions, HealthOptions
 from app.value_rules import has_control, is_inside, seconds, twice
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MEMORY = re.compile(r"[1-9]\d*[bkmg]?", re.ASCII)
 RESTART = re.compile(r"no|always|unless-stopped|on-failure(:\d+)?", re.ASCII)
 CAPABILITY = re.compile(r"[A-Za-z_]+", re.ASCII)
@@ -32,7 +34,7 @@ def docker_problems(request: DeployRequest) -> Iterator[Problem]:
         return
     docker = request.deploy.docker
     yield from _published(docker)
-    yield from _knocked(docker, request.deploy.health.tcp)
+    yield from _knocked(docker, request.deploy.health)
     yield from _volumes(docker)
     yield from _container(docker)
     yield from _image(request.deploy)
@@ -55,18 +57,51 @@ def _published(docker: DockerOptions) -> Iterator[Problem]:
         )
 
 
-def _knocked(docker: DockerOptions, port: int) -> Iterator[Problem]:
-    """Find a TCP check of a port that is open in the container alone, though others lead in."""
-    published = [PUBLISHED.fullmatch(text) for text in docker.ports if not text.endswith("/udp")]
-    hosts = [match["host"] for match in published if match and match["host"]]
-    spans = [span for span in map(_span, hosts) if span]
-    if port and spans and not any(port in span for span in spans):
+def _published_ports(docker: DockerOptions) -> list[tuple[range, range]]:
+    """Return the TCP ports that are published: those of the server, and those they lead to."""
+    matches = [PUBLISHED.fullmatch(text) for text in docker.ports if not text.endswith("/udp")]
+    spans = [(_span(m["host"]), _span(m["inside"])) for m in matches if m and m["host"]]
+    return [(outside, inside) for outside, inside in spans if outside]
+
+
+def _asked_port(health: HealthOptions) -> int:
+    """Return which of the server's own ports is asked, 0 if none is."""
+    if not health.http:
+        return health.tcp
+    try:
+        url = urlsplit(health.http)
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
+    except ValueError:  # told at its field
+        return 0
+    return port if url.hostname in LOOPBACK else 0
+
+
+def _knocked(docker: DockerOptions, health: HealthOptions) -> Iterator[Problem]:
+    """Find a check of a port that is open in the container alone, though others lead in.
+
+    At a web address that is published nowhere, something else may answer for the container.
+    """
+    asked, ports = _asked_port(health), _published_ports(docker)
+    if not asked or not ports or any(asked in outside for outside, _inside in ports):
+        return
+    meant = [outside for outside, inside in ports if asked in inside]
+    first = (meant or [outside for outside, _inside in ports])[0][0]
+    if health.tcp or meant:
         yield Problem(
-            "deploy.health.tcp",
+            "deploy.health.http" if health.http else "deploy.health.tcp",
             _(
                 "Port {port} is not published: on the server nobody reaches the container there."
-            ).format(port=port),
-            _("Check a published port, like {port}, or publish this one.").format(port=spans[0][0]),
+            ).format(port=asked),
+            _("Check a published port, like {port}, or publish this one.").format(port=first),
+        )
+    else:
+        yield Problem(
+            "deploy.health.http",
+            _("Port {port} is not one that the container publishes.").format(port=asked),
+            _("Unless another program passes it on, check a published port, like {port}.").format(
+                port=first
+            ),
+            blocking=False,
         )
 
 

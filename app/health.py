@@ -19,6 +19,7 @@ from app.transport import TOOL, Command, Script
 
 PROBE_SECONDS = 5.0
 INTERVAL_SECONDS = 0.25
+PATIENT_SECONDS = 3.0  # how long nothing is said of a service that does not answer yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,12 @@ def _probe_from_windows(ctx: RunContext, health: HealthOptions, at: Endpoint) ->
     result = ctx.attempt(windows_probe_command(health, at), timeout=3 * PROBE_SECONDS)
     result.check(_("The health check can't be asked there."))
     answer = json.loads(result.stdout)
+    if answer["refused"]:
+        return _("port {port} refuses connections").format(port=at.port)
     if answer["problem"]:
-        return _("port {port}: {problem}").format(port=at.port, problem=answer["problem"])
+        return _("port {port}: {problem}").format(
+            port=at.port, problem=answer["problem"].rstrip(".")
+        )
     return _judge(answer["status"], health) if health.http else ""
 
 
@@ -174,7 +179,8 @@ def wait_healthy(
     ``alive`` tells of the process itself: a process that is gone or was started anew fails the
     check at once. Raises HealthCheckFailed, Cancelled.
     """
-    deadline = time.monotonic() + health.timeout
+    began = time.monotonic()
+    deadline, silent = began + health.timeout, True
     first = now = alive()
     while True:
         _still_same(now, first)
@@ -188,9 +194,16 @@ def wait_healthy(
                 ),
                 _("Last try: {problem}.").format(problem=problem),
                 _(
-                    "Look at its last output; if it only needs longer, raise Wait at most on the "
-                    "Method page (deploy.health.timeout)."
+                    "Its last output may say why; if it only needs longer, raise Wait at most on "
+                    "the Method page (deploy.health.timeout)."
                 ),
+            )
+        if silent and time.monotonic() >= began + PATIENT_SECONDS:
+            silent = False
+            ctx.note(
+                _("not yet: {problem}; asked again until {seconds:.0f} s are over").format(
+                    problem=problem, seconds=health.timeout
+                )
             )
         ctx.cancel.wait(INTERVAL_SECONDS)
         now = alive()

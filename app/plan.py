@@ -222,7 +222,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     if target is None:
         raise SlipwayError(
             _("Release {release} can't be rolled back to.").format(release=wanted),
-            _("No release on the server has this id, and not exactly one this version."),
+            _("None on the server has this id, and none or several have this version."),
             _("“slipway releases” shows the state of each."),
         )
     chosen = target.id

@@ -55,7 +55,12 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
             reason(error),
             _("Check the name of the file; “slipway” without a command makes a new one."),
         ) from error
-    request = loads(text, path.absolute().parent)
+    try:
+        request = loads(text, path.absolute().parent)
+    except ProfileError as error:
+        if not error.key:
+            error.detail = f"{path}: {error.detail}"
+        raise
     blocking = [problem for problem in problems(request) if problem.blocking]
     if complete and blocking:
         first = blocking[0]

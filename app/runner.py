@@ -300,7 +300,8 @@ class Runner:
 
     def _undo(self, done: Done) -> None:
         row = done.index + 1
-        self._state(row, StepState.UNDOING)
+        if not done.step.housekeeping:  # what was tidied away stays away
+            self._state(row, StepState.UNDOING)
         self._connected(lambda: done.step.undo(self._context(row, CancelToken()), done.before))
         try:
             self._connected(
@@ -311,7 +312,8 @@ class Runner:
         except SlipwayError as problem:
             # an undo can be done twice: that it is not written down does no harm
             self._context(row, CancelToken()).note(str(problem))
-        self._state(row, StepState.UNDONE)
+        if not done.step.housekeeping:
+            self._state(row, StepState.UNDONE)
 
     def _not_restored(self, problem: SlipwayError | None, failed: Exception | None) -> Outcome:
         """Say what is wrong on both accounts; the journal stays open for another try."""

@@ -102,12 +102,6 @@ def newest_first(facts: HostFacts) -> tuple[Release, ...]:
     return tuple(sorted(facts.records.releases, key=lambda release: release.id, reverse=True))
 
 
-def lies_there(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
-    """Return whether more than a release's record is there: its files, or its image."""
-    current = release.id == facts.records.state.current
-    return current or kind_of(request).available(facts, release)
-
-
 def can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
     """Return whether a release can be rolled back to."""
     state = facts.records.state
@@ -132,7 +126,7 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
     elif release.id == state.previous:
         parts.append(_("served before"))
     elif release.id in state.verified:
-        parts.append(_("was healthy"))
+        parts.append(_("served earlier"))
     elif not release.adopted:
         parts.append(_("never served"))
     if release.id in state.pinned:

@@ -52,7 +52,9 @@ def _run_window(path: Path | None, language: str = "") -> int:
 
     use_language(language or Settings().language)
     if path is not None and not path.exists():
-        _complain(_("{path} does not exist.").format(path=path))
+        missing = _("{path} does not exist.").format(path=path)
+        hint = _("Check the name of the file; “slipway” without a command makes a new one.")
+        _complain(_("Error: {text}").format(text=f"{missing}\n{hint}"))
         return 2
     if _no_display():
         _complain(_no_display_text())

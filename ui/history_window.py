@@ -37,7 +37,7 @@ from ui.report import outcome_text
 from ui.settings import Settings
 from ui.theme import theme
 from ui.widgets.amounts import duration_text
-from ui.widgets.basics import TONE_COLOURS, Notice, button, label
+from ui.widgets.basics import TONE_COLOURS, Notice, button, close_by_key, label
 from ui.widgets.log_view import Entry, LogView, Sort
 from ui.widgets.outcome import outcome_tone
 from ui.widgets.step_list import state_text
@@ -106,6 +106,7 @@ class HistoryWindow(QWidget):
         super().__init__()
         self.setWindowFlag(Qt.WindowType.Window)
         self.setWindowTitle(_("History"))
+        close_by_key(self)
         self._history = history
         self._settings = settings
         self._worker: Worker | None = None

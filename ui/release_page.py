@@ -17,7 +17,7 @@ from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.releases import Release
 from app.request import DeployRequest
-from app.service import can_serve_again, lies_there, newest_first, release_words
+from app.service import can_serve_again, newest_first, release_words
 from ui.server_words import when_text
 from ui.widgets.basics import button, label
 
@@ -113,11 +113,11 @@ class ReleasePage(QWidget):
             )
             for release in releases
         ]
-        count = sum(lies_there(self._request, facts, release) for release in releases)
+        count = sum(can_serve_again(self._request, facts, release) for release in releases)
         if shown:
             words = ngettext(
-                "{total} release, {count} of them on the server",
-                "{total} releases, {count} of them on the server",
+                "{total} release, {count} of them to roll back to",
+                "{total} releases, {count} of them to roll back to",
                 len(releases),
             )
             self._words.setText(words.format(total=len(releases), count=count))

@@ -45,7 +45,7 @@ def outcome_text(outcome: Outcome | None) -> str:
         return _("interrupted")
     return {
         Outcome.SUCCEEDED: _("succeeded"),
-        Outcome.FAILED_RESTORED: _("failed, old version serves"),
+        Outcome.FAILED_RESTORED: _("failed, all as before"),
         Outcome.FAILED_NOT_RESTORED: _("failed, not restored"),
         Outcome.CANCELLED: _("cancelled"),
         Outcome.ROLLED_BACK: _("rolled back"),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from app.errors import ConnectionLost, SlipwayError
-from app.events import Emit, Event, Line, Outcome, RunEnded
+from app.events import Emit, Event, Line, Outcome, RunEnded, StepState
 from app.history import History, Record
 from app.host import HostFacts
 from app.i18n import _
@@ -31,6 +31,7 @@ class RunState(StrEnum):
     READY = "ready"
     RUNNING = "running"
     CANCELLING = "cancelling"
+    RESTORING = "restoring"
     ROLLING_BACK = "rolling_back"
     ENDED = "ended"
 
@@ -53,7 +54,8 @@ class Runnable(Protocol):
 class Task:
     """What shall run: its title and rows, and how to begin, on the run's own thread.
 
-    ``serving`` is the version that runs before it, "" where that isn't known.
+    ``serving`` is the version that runs before it, "" where that isn't known; ``cannot`` is what
+    rolling back does not restore.
     """
 
     title: str
@@ -61,6 +63,7 @@ class Task:
     begin: Callable[[Emit], Runnable]
     record: Callable[[], Record]
     serving: str = ""
+    cannot: tuple[str, ...] = ()
 
 
 class Run(QObject):
@@ -164,6 +167,8 @@ class Run(QObject):
         for event in events:
             if isinstance(event, RunEnded):
                 self.outcome, self.error = event.outcome, event.error
+            elif self.can_cancel and getattr(event, "state", None) is StepState.UNDOING:
+                self._enter(RunState.RESTORING)
         self.happened.emit(events)
 
     def _failed(self, error: SlipwayError) -> None:
@@ -254,7 +259,7 @@ def plan_task(
     def record() -> Record:
         return history.begin(request, plan.title, rows, release=plan.release, version=version)
 
-    return Task(plan.title, rows, begin, record, plan.serving)
+    return Task(plan.title, rows, begin, record, plan.serving, plan.cannot)
 
 
 class _Rest:

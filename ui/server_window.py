@@ -36,7 +36,7 @@ from ui.run_dialog import RunDialog
 from ui.server_words import look_of, status_words
 from ui.service_logs import EventLog, ServiceLog
 from ui.settings import Settings
-from ui.widgets.basics import Icon, Notice, Spinner, button, label
+from ui.widgets.basics import Icon, Notice, Spinner, button, close_by_key, label
 from ui.widgets.error_box import tell_error
 from ui.worker import Worker
 
@@ -72,6 +72,7 @@ class ServerWindow(QWidget):
         self._untrusted: UntrustedHost | None = None
         self._refused: AuthError | None = None
         self._asking: SecretsDialog | None = None
+        close_by_key(self)
         request = access.visit.request
         self.setWindowTitle(
             _("{name} on {target}").format(name=request.name, target=access.visit.target)

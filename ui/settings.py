@@ -35,7 +35,10 @@ class RecentProject:
 
 
 class Settings:
-    """One JSON file, written whole at every change; a broken or missing one reads as empty."""
+    """One JSON file, written whole at every change; a broken or missing one reads as empty.
+
+    What another window of the same user has written meanwhile is kept.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or user_config_path("slipway", appauthor=False) / "window.json"
@@ -46,6 +49,7 @@ class Settings:
         self._language = ""
         self._appearance = "system"
         self._kind = ""
+        self._behind = False  # whether the file lacks what is known here
         self._read()
 
     @property
@@ -85,11 +89,13 @@ class Settings:
     def remember_geometry(self, window: str, geometry: bytes) -> None:
         """Keep the place and size of ``window``."""
         if self._geometry.get(window) != geometry:
+            self._catch_up()
             self._geometry[window] = geometry
             self._write()
 
     def remember_project(self, path: Path, answers: str = "") -> None:
         """Put ``path`` first among the recent projects; empty ``answers`` keep the former ones."""
+        self._catch_up()
         former = self.answers(path)
         others = tuple(each for each in self._projects if each.path != path)
         self._projects = (RecentProject(path, answers or former), *others)[:RECENT]
@@ -97,6 +103,7 @@ class Settings:
 
     def forget_project(self, path: Path) -> None:
         """Take ``path`` off the recent projects."""
+        self._catch_up()
         self._projects = tuple(each for each in self._projects if each.path != path)
         self._write()
 
@@ -106,6 +113,7 @@ class Settings:
 
     def remember_target(self, target: Target) -> None:
         """Put ``target`` first among the recent servers."""
+        self._catch_up()
         same = (target.transport, str(target))
         others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
         self._targets = (target, *others)[:RECENT]
@@ -113,23 +121,32 @@ class Settings:
 
     def remember_go_folder(self, folder: Path | None) -> None:
         """Keep the folder with Go that the user named; None looks in the usual places again."""
+        self._catch_up()
         self._go_folder = str(folder) if folder else ""
         self._write()
 
     def remember_language(self, language: str) -> None:
         """Keep the language of the next start; empty follows the system."""
+        self._catch_up()
         self._language = language
         self._write()
 
     def remember_appearance(self, appearance: str) -> None:
         """Keep what the window looks like."""
+        self._catch_up()
         self._appearance = appearance
         self._write()
 
     def remember_kind(self, kind: str) -> None:
         """Keep how a service runs: proposed for the next project."""
+        self._catch_up()
         self._kind = kind
         self._write()
+
+    def _catch_up(self) -> None:
+        """Take what the file says by now as the ground of a change."""
+        if not self._behind:
+            self._read()
 
     def _read(self) -> None:
         try:
@@ -173,22 +190,24 @@ class Settings:
             ],
             "targets": [asdict(each) for each in self._targets],
         }
-        _replace(self.path, json.dumps(content, indent=1, ensure_ascii=False))
+        self._behind = not _replace(self.path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str) -> bool:
     """Write ``text`` whole or not at all; a folder that can't be written is not worth a word."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     except OSError:
-        return
+        return False
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         Path(name).replace(path)
     except OSError:
         Path(name).unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _typed(value: object, kind: type[T], default: T) -> T:

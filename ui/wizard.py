@@ -477,7 +477,8 @@ class Wizard(QMainWindow):
         if self.deploying:
             event.ignore()
             if not self._closing:
-                self._ask_to_close()
+                # once the run is over, the question is too
+                self.deploy.idle.connect(self._ask_to_close().reject)
             return
         if self.draft.unsaved:
             from ui.unsaved import settle_changes
@@ -498,7 +499,10 @@ class Wizard(QMainWindow):
 
         run = self.deploy.run
         if run is not None and run.can_cancel:
-            text = _("Slipway puts back what was there before, and closes as soon as that is done.")
+            text = _(
+                "If you cancel it, what was there before is put back, and Slipway closes as soon "
+                "as that is done."
+            )
             action = _("&Cancel the run and close")
             return ask(
                 self,

@@ -383,8 +383,8 @@ def _outage(service: Container | None) -> str:
     if service is None or not service.running:
         return _("Nothing of that name runs now: nobody is interrupted.")
     return _(
-        "Usually less than a second, plus the time that what runs now needs to stop; "
-        "if what then starts is not healthy, until what runs now serves again."
+        "Usually less than a second, plus the time that what runs now needs to stop. If the "
+        "release does not become healthy: until what runs now is started again."
     )
 
 

@@ -137,7 +137,7 @@ func TestNobodyAnswersAProbe(t *testing.T) {
 	for _, words := range [][]string{
 		{"http", "http://localhost:" + port, "5"}, {"tcp", "127.0.0.1", port, "5"}, {"http", "no://url", "5"},
 	} {
-		if found := probed(t, words...); found.Problem == "" || found.Status != 0 {
+		if found := probed(t, words...); found.Problem == "" || found.Refused != (words[1] != "no://url") || found.Status != 0 {
 			t.Error(words, found)
 		}
 	}

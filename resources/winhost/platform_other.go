@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
+
+const connectionRefused = syscall.ECONNREFUSED
 
 func absoluteRoot(given string) (string, error) {
 	root, err := filepath.Abs(given)

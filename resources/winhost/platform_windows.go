@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
+const connectionRefused = windows.WSAECONNREFUSED
+
 // absoluteRoot is the folder meant, %ProgramData% and the like replaced.
 func absoluteRoot(given string) (string, error) {
 	if strings.HasPrefix(given, "%") {

@@ -15,6 +15,7 @@ import (
 type knock struct {
 	Status  int    `json:"status"`
 	Problem string `json:"problem"`
+	Refused bool   `json:"refused"`
 }
 
 func runProbe(call *session) error {
@@ -37,7 +38,7 @@ func probeTCP(host, port string, limit time.Duration) knock {
 	defer cancel()
 	connection, err := dial(ctx, net.JoinHostPort(host, port))
 	if err != nil {
-		return knock{Problem: why(err)}
+		return failed(err)
 	}
 	connection.Close()
 	return knock{}
@@ -63,10 +64,14 @@ func probeHTTP(address string, limit time.Duration) knock {
 	request.Header.Set("User-Agent", "slipway")
 	answer, err := client.Do(request)
 	if err != nil {
-		return knock{Problem: why(err)}
+		return failed(err)
 	}
 	answer.Body.Close()
 	return knock{Status: answer.StatusCode}
+}
+
+func failed(err error) knock {
+	return knock{Problem: why(err), Refused: errors.Is(err, connectionRefused)}
 }
 
 // dial connects; "localhost" is 127.0.0.1, then ::1, whatever the machine's hosts file says.

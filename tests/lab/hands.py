@@ -39,7 +39,7 @@ LEFT = Qt.MouseButton.LeftButton
 DONE = "Done: it runs and is healthy"
 FAILED = "It failed; all is as it was before"
 CANCELLED = "Cancelled; all is as it was before"
-ROLLED_BACK = "Rolled back; all is as it was before"
+ROLLED_BACK = "Rolled back"
 Kind = TypeVar("Kind", bound=QWidget)
 
 

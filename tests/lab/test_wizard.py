@@ -271,7 +271,7 @@ def test_by_mouse_with_a_password(
         ("v1", "succeeded"),
         ("v4", "rolled back"),
         ("v4", "cancelled"),
-        ("v3", "failed, old version serves"),
+        ("v3", "failed, all as before"),
         ("v2", "succeeded"),
         ("v1", "succeeded"),
     ]
@@ -328,7 +328,7 @@ def test_by_keyboard_with_a_key(
         ("v1", "succeeded"),
         ("v5", "succeeded"),
         ("v4", "cancelled"),
-        ("v3", "failed, old version serves"),
+        ("v3", "failed, all as before"),
         ("v2", "rolled back"),
         ("v1", "succeeded"),
     ]

@@ -34,6 +34,18 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == ["window.json"]
 
 
+def test_two_windows_keep_what_the_other_has_written(tmp_path: Path) -> None:
+    first, second = Settings(tmp_path / "window.json"), Settings(tmp_path / "window.json")
+    second.remember_project(tmp_path / "b", 'name = "b"\n')
+    first.remember_project(tmp_path / "a", 'name = "a"\n')
+    second.remember_geometry("server", b"\x01")
+    first.remember_target(Target("one"))
+    last = Settings(tmp_path / "window.json")
+    assert [each.path.name for each in last.projects] == ["a", "b"]
+    assert last.answers(tmp_path / "b") == 'name = "b"\n'
+    assert (last.geometry("server"), last.targets) == (b"\x01", (Target("one"),))
+
+
 def test_recent_ones_are_few_and_each_once(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "window.json")
     for number in range(RECENT + 3):
@@ -75,4 +87,5 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_window(tmp_path: Path
     (tmp_path / "file").write_text("in the way")
     settings = Settings(tmp_path / "file" / "window.json")
     settings.remember_target(Target("a"))
-    assert settings.targets == (Target("a"),)
+    settings.remember_target(Target("b"))
+    assert settings.targets == (Target("b"), Target("a"))

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QFocusEvent, QGuiApplication
-from PySide6.QtWidgets import QLabel, QLineEdit, QScrollArea, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.errors import Problem
@@ -40,8 +48,9 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_ages() -> None:
-    assert [age_text(s) for s in (3, 60, 7200, 86400)] == [
+    assert [age_text(s) for s in (3, 55, 60, 7200, 86400)] == [
         "just now",
+        "55 seconds ago",
         "1 minute ago",
         "2 hours ago",
         "1 day ago",
@@ -107,10 +116,31 @@ def test_a_menu_or_another_window_does_not_count_as_leaving_a_field(qtbot: QtBot
     for reason in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
         QCoreApplication.sendEvent(control, QFocusEvent(QEvent.Type.FocusOut, reason))
         assert not control.property("bad")
-    QCoreApplication.sendEvent(
-        control, QFocusEvent(QEvent.Type.FocusOut, Qt.FocusReason.MouseFocusReason)
-    )
+    field.window().findChildren(QLineEdit)[0].setFocus(Qt.FocusReason.MouseFocusReason)
     assert control.property("bad")
+
+
+def test_a_letter_leads_into_a_field_of_several_parts(qtbot: QtBot) -> None:
+    rows = RowsEditor((Column("Name"),), "Add")
+    window = field_in(qtbot, rows).window()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    qtbot.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: rows.isAncestorOf(QApplication.focusWidget()))
+
+
+def test_a_button_beside_a_field_belongs_to_it(qtbot: QtBot) -> None:
+    control, browse = QLineEdit(), button("Browse", print)
+    field = Field("deploy.env", "Environment", control, beside=(browse,))
+    qtbot.addWidget(field)
+    field.show()
+    field.activateWindow()
+    qtbot.waitUntil(field.isActiveWindow)
+    field.show_problem(Problem("deploy.env", "It is empty."))
+    control.setFocus()
+    browse.setFocus(Qt.FocusReason.MouseFocusReason)
+    assert browse.hasFocus()
+    assert not control.property("bad")
 
 
 def test_a_letter_brings_its_field_into_sight(qtbot: QtBot) -> None:

@@ -38,6 +38,7 @@ from ui.crash_dialog import CrashDialog
 from ui.dialogs import ConfirmDialog
 from ui.history_window import HistoryWindow
 from ui.pages.project import ProjectPage
+from ui.pages.review import ReviewPage
 from ui.run import RunState
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
@@ -310,6 +311,60 @@ def test_closing_while_running_asks_cancels_and_waits(
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=PATIENCE)
     assert run.outcome is Outcome.CANCELLED
     assert History().runs()[0].outcome is Outcome.CANCELLED
+
+
+def test_the_question_about_a_run_goes_with_the_run(
+    qtbot: QtBot, ready: Wizard, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    hold = threading.Event()
+    take = Runner._take
+
+    def slow(self: Runner, index: int, step: object, cancel: object) -> None:
+        hold.wait(PATIENCE / 1000)
+        take(self, index, step, cancel)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Runner, "_take", slow)
+    ready.go_to(ready.last - 1)
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    ready.next()
+    ready.close()
+    (question,) = ready.findChildren(ConfirmDialog)
+    assert question.isVisible()
+    gone = []
+    question.destroyed.connect(lambda: gone.append(True))
+    hold.set()
+    qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bool(gone))
+    assert ready.isVisible()
+    run = ready.deploy.run
+    assert run is not None
+    assert run.outcome is Outcome.SUCCEEDED
+
+
+def test_review_says_that_the_changed_source_does_not_compile(
+    qtbot: QtBot, ready: Wizard
+) -> None:
+    ready.go_to(ready.last - 1)
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    ready.go_to(0)
+    source = ready.draft.request.project.path / "main.go"
+    whole = source.read_text(encoding="utf-8")
+    source.write_text(whole + "\nfunc broken() { return 1 }\n", encoding="utf-8")
+    ready.go_to(ready.last - 1)
+    page = ready.page
+    assert isinstance(page, ReviewPage)
+    qtbot.waitUntil(lambda: ready.draft.building.error is not None, timeout=PATIENCE)
+    assert ready.draft.building.error is not None
+    title = ready.draft.building.error.title
+    assert page.notice.isVisible()
+    assert page.notice.text.startswith(title)
+    assert page.problems()[0].text == title
+    assert page._again.isVisible()
+    assert not page._spinner.isVisible()
+    source.write_text(whole, encoding="utf-8")
+    page._again.click()
+    qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
+    assert not page.notice.isVisible()
 
 
 def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Path) -> None:

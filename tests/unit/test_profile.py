@@ -533,7 +533,7 @@ GOOD = [
 
 @pytest.mark.parametrize(("key", "value"), GOOD)
 def test_good_values_are_no_problem(key: str, value: object) -> None:
-    assert profile.problems(changed(key, value)) == ()
+    assert [each for each in profile.problems(changed(key, value)) if each.blocking] == []
 
 
 def fields(request: DeployRequest, *, blocking: bool = True) -> list[str]:
@@ -561,6 +561,17 @@ def test_combinations() -> None:
             fields(replace(inside, deploy=replace(inside.deploy, health=HealthOptions(tcp=port))))
             == []
         )
+    asked = {
+        "http://localhost:8080/": ["deploy.health.http"],
+        "http://127.0.0.1:8085/health": [],
+        "https://hello.example/": [],
+        "http://localhost/": [],  # a proxy may pass it on
+    }
+    for url, wrong in asked.items():
+        at = replace(inside, deploy=replace(inside.deploy, health=HealthOptions(http=url)))
+        assert fields(at) == wrong, url
+        doubts = ["deploy.health.http"] if url == "http://localhost/" else []
+        assert fields(at, blocking=False) == doubts, url
     worker = with_deploy(docker=docker(), health=HealthOptions(tcp=8080))
     assert fields(worker) == []
     pushed = with_deploy(docker=docker(base="dockerfile", registry="r.example.com"))

@@ -55,7 +55,7 @@ class AddressCard(Card):
                 beside=(browse_key,),
             ),
         )
-        browse_ca = button(_("Bro&wse…"), self._browse_ca, "folder")
+        browse_ca = button(_("Browse…"), self._browse_ca, "folder")
         self._auth_field = Field("targets.auth", _("Lo&g in by"), self.auth)
         self._scheme_field = Field("targets.scheme", _("Encr&yption"), self.scheme)
         self._ca_field = Field(

@@ -109,7 +109,7 @@ class DeployPage(Page):
         run = self.run
         if run is None:
             return
-        if not run.running and self.cancel_button.hasFocus():
+        if not run.can_cancel and self.cancel_button.hasFocus():
             self.view.steps.setFocus()  # not wherever Qt would look next
         self.cancel_button.setVisible(run.running)
         self.cancel_button.setEnabled(run.can_cancel)
@@ -145,7 +145,9 @@ class DeployPage(Page):
                     "On the server {url} answers as it should. From here its address is {page}, if "
                     "no firewall stands in between."
                 ).format(url=url, page=page)
-            say_outcome(self.notice, run.outcome, run.error, more, run.task.serving)
+            say_outcome(
+                self.notice, run.outcome, run.error, more, run.task.serving, run.task.cannot
+            )
         else:
             self.notice.clear()
         served = ended and run.outcome is Outcome.SUCCEEDED
@@ -159,6 +161,7 @@ class DeployPage(Page):
             RunState.READY: "",
             RunState.RUNNING: _("Running for {time}"),
             RunState.CANCELLING: _("Cancelling, and putting back what was there before: {time}"),
+            RunState.RESTORING: _("Putting back what was there before: {time}"),
             RunState.ROLLING_BACK: _("Rolling back for {time}"),
             RunState.ENDED: _("Took {time}"),
         }[self.run.state]

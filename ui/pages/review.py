@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from app.errors import Problem
+from app.errors import Problem, SlipwayError
 from app.i18n import _, sentences
 from ui.pages.page import Page
 from ui.widgets.basics import Card, Notice, Spinner, button, label
@@ -74,7 +74,7 @@ class ReviewPage(Page):
             return found
         plan = self.draft.plan
         if plan is None:
-            error = self.draft.planning.error
+            error = self._error
             return (*found, Problem("plan", error.title if error else self._waiting_for()))
         if plan.empty:
             return (*found, Problem("plan", _("There is nothing to deploy.")))
@@ -122,7 +122,7 @@ class ReviewPage(Page):
         self._show_state(blocked=any(problem.blocking for problem in super().problems()))
 
     def _say(self, problems: list[Problem]) -> None:
-        error = self.draft.planning.error
+        error = self._error
         if error is not None:
             self.notice.say_error(error)
         elif problems:
@@ -133,7 +133,7 @@ class ReviewPage(Page):
 
     def _show_state(self, *, blocked: bool) -> None:
         plan = self.draft.plan
-        failed = self.draft.planning.error is not None or blocked
+        failed = self._error is not None or blocked
         self._waiting.setVisible(plan is None)
         self._spinner.setVisible(not failed)
         self._again.setVisible(failed)
@@ -141,6 +141,14 @@ class ReviewPage(Page):
         self.view.show_plan(plan)
         if plan is not None and self.window().focusWidget() is self:
             self.focus_first()
+
+    @property
+    def _error(self) -> SlipwayError | None:
+        """What keeps the plan from being made: it needs the build and the server anew."""
+        draft = self.draft
+        if draft.building.running or draft.connecting.running:
+            return None
+        return draft.planning.error or draft.building.error or draft.connecting.error
 
     def _waiting_for(self) -> str:
         if self.draft.building.running:
@@ -150,6 +158,8 @@ class ReviewPage(Page):
         return _("Comparing with what runs on the server now…")
 
     def _make_again(self) -> None:
+        if self.draft.building.error is not None:
+            self.draft.start_build()
         self.draft.look_again()
         self.draft.make_plan()
 

@@ -34,8 +34,11 @@ def duration_text(seconds: float) -> str:
 
 def age_text(seconds: float) -> str:
     """Return how long ago something was, roughly: ``just now``, ``5 minutes ago``."""
-    if seconds < 60:
+    if seconds < 10:
         return _("just now")
+    if seconds < 60:
+        count = int(seconds)
+        return ngettext("{count} second ago", "{count} seconds ago", count).format(count=count)
     if seconds < 3600:
         count = int(seconds // 60)
         return ngettext("{count} minute ago", "{count} minutes ago", count).format(count=count)

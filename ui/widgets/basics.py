@@ -11,10 +11,12 @@ from PySide6.QtGui import (
     QColor,
     QGuiApplication,
     QKeyEvent,
+    QKeySequence,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
+    QShortcut,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
@@ -36,6 +38,12 @@ from ui.theme import draw_icon, set_role, theme
 Tone = Literal["info", "warning", "error", "success"]
 ICON_GAP = 4  # styles put text too near to a button's icon
 TONE_COLOURS = {"info": "accent", "warning": "warning", "error": "danger", "success": "success"}
+
+
+def close_by_key(window: QWidget) -> None:
+    """Let Escape, and what the system closes windows with, close a window."""
+    for keys in (QKeySequence("Esc"), QKeySequence(QKeySequence.StandardKey.Close)):
+        QShortcut(keys, window).activated.connect(window.close)
 
 
 def label(text: str = "", role: str = "", *, wrap: bool = True, select: bool = False) -> QLabel:

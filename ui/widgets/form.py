@@ -8,6 +8,7 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -24,6 +25,11 @@ from ui.widgets.basics import Icon, label
 LABEL_WIDTH = 168
 # reasons for which the focus leaves a field that the user has not left
 PASSING = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+BY_KEY = (
+    Qt.FocusReason.ShortcutFocusReason,
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+)
 QWIDGETSIZE_MAX = (1 << 24) - 1  # what Qt calls so: a width without limit
 
 
@@ -78,6 +84,8 @@ class Field(QWidget):
         self._label = QLabel(text)
         self._label.setProperty("role", "label")
         self._label.setBuddy(control)
+        if control.focusPolicy() is Qt.FocusPolicy.NoFocus:  # its first part takes the focus
+            control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         if not control.accessibleName():
             control.setAccessibleName(text.replace("&", ""))
         self._explanation = label(explanation, "small")
@@ -169,8 +177,12 @@ class Field(QWidget):
             self.touched = True
             self.show_problem(self._problem)
 
+    def _has_focus(self) -> bool:
+        now = QApplication.focusWidget()
+        return now is not None and self.isAncestorOf(now)
+
     def _come_into_sight(self) -> None:
-        """Scroll to the field: Qt does so for Tab alone."""
+        """Scroll to the whole field: Qt does so for Tab alone, and to the control only."""
         above = self.parentWidget()
         while above is not None and not isinstance(above, QScrollArea):
             above = above.parentWidget()
@@ -179,8 +191,8 @@ class Field(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QFocusEvent):
-            if event.gotFocus() and event.reason() is Qt.FocusReason.ShortcutFocusReason:
+            if event.gotFocus() and event.reason() in BY_KEY:
                 self._come_into_sight()
-            elif event.lostFocus() and event.reason() not in PASSING:
+            elif event.lostFocus() and event.reason() not in PASSING and not self._has_focus():
                 self.touch()
         return False

@@ -36,6 +36,7 @@ KEPT = 100_000  # lines that filter, search and Save know; the oldest go first
 SHOWN = 10_000  # lines that the view holds at once
 LONGEST = 4_000  # characters of one line
 ADDED = 400  # lines that one turn of the event loop adds to the view
+SEARCH_WIDTH = 150
 LOOKED_AT = 10_000  # lines that one turn compares with the filter
 
 Sort = Literal["stdout", "stderr", "note", "heading"]
@@ -95,6 +96,7 @@ class LogView(QWidget):
         self.search.setAccessibleName(_("Search the log"))
         self.search.setToolTip(_("Search the log"))
         self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(SEARCH_WIDTH)
         self.search.textChanged.connect(self._search_edited)
         self.search.returnPressed.connect(self.find_next)
         row.addWidget(self.search, 1)

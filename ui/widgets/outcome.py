@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from app.errors import SlipwayError
 from app.events import Outcome
 from app.i18n import _
@@ -26,10 +28,11 @@ def say_outcome(
     error: SlipwayError | None,
     more: str = "",
     serving: str = "",
+    cannot: Sequence[str] = (),
 ) -> None:
     """Say how a run ended: what happened, why, what to do next; ``more`` follows a success.
 
-    ``serving`` is the version that ran before it.
+    ``serving`` is the version that ran before it, ``cannot`` what rolling back does not restore.
 
     Without an outcome it was ended by a fault of Slipway, which has its own dialog.
     """
@@ -46,11 +49,18 @@ def say_outcome(
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
         Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
         Outcome.ROLLED_BACK: (
-            _("Rolled back; all is as it was before"),
-            _("{version} runs again.").format(version=serving) if serving else "",
+            _("Rolled back"),
+            "\n".join(_rolled_back(serving, cannot)),
         ),
     }[outcome]
     parts = [lead]
     if error is not None:
         parts += [error.title, error.detail, error.hint]
     notice.say(outcome_tone(outcome), heading, "\n".join(part for part in parts if part))
+
+
+def _rolled_back(serving: str, cannot: Sequence[str]) -> Iterator[str]:
+    if serving:
+        yield _("{version} runs again.").format(version=serving)
+    if cannot:
+        yield _("Not restored: {things}").format(things=_("; ").join(cannot))

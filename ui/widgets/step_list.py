@@ -278,9 +278,8 @@ class StepList(QListView):
         """Show that nothing waits any more, and the step that failed, if one did."""
         self.steps.end()
         failed = [number for number, row in enumerate(self.steps.rows) if row.failed]
-        if failed:
-            self._watch(failed[0])
-            self.setCurrentIndex(self.steps.index(failed[0]))
+        self._watch(failed[0] if failed else self._watched)
+        self.setCurrentIndex(self.steps.index(self._watched))
 
     def _watch(self, number: int) -> None:
         self._watched = number
