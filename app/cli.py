@@ -23,7 +23,7 @@ from app.console import Console, Interrupts
 from app.demo import run as demo
 from app.doctor import run as doctor
 from app.errors import Cancelled, SlipwayError
-from app.i18n import _, use_language
+from app.i18n import LANGUAGES, _, known_language, use_language
 from app.session import CANCELLED, NOTHING_TOUCHED, Session
 from app.usage import translate_argparse
 from app.version import slipway_version
@@ -146,7 +146,10 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_("Without a command, the wizard opens."),
     )
     parser.add_argument(
-        "--language", metavar=_("CODE"), help=_("language of all texts, like zh_CN")
+        "--language",
+        type=_known,
+        metavar=_("CODE"),
+        help=_("language of all texts, like zh_CN"),
     )
     parser.add_argument("--version", action=_Version, nargs=0, help=_("show the version"))
     parts = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"))
@@ -201,6 +204,15 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
         help=_("language of all texts, like zh_CN"),
     )
     return part
+
+
+def _known(code: str) -> str:
+    """Return a language that there is."""
+    if known_language(code) == "en" and not code.lower().startswith("en"):
+        raise argparse.ArgumentTypeError(
+            _("“{code}” is none of {languages}").format(code=code, languages=", ".join(LANGUAGES))
+        )
+    return code
 
 
 def _count(text: str) -> int:

@@ -213,7 +213,8 @@ def say_plan(console: Console, made: Plan, warnings: tuple[Problem, ...] = ()) -
         say()
         say(_("What changes:"))
         for change in made.changes:
-            say(f"  {change.what}: {change.old or '–'} → {change.new or '–'}")
+            words = f"{change.old or '–'} → {change.new or '–'}"
+            say("  " + _("{name}: {text}").format(name=change.what, text=words))
     say()
     say(_("Steps:"))
     for number, row in enumerate(made.rows, 1):

@@ -117,12 +117,11 @@ class HostKeyDialog(Asking):
         place = f"{error.host}:{error.port}"
         self.body.addWidget(self._fingerprint(_("Server"), (place,)))
         kind = _("Certificate") if certificate else _("Key ({kind})").format(kind=error.key_type)
-        shown = [error.fingerprint]
+        shown = _("Shows now") if error.changed else kind
+        self.body.addWidget(self._fingerprint(shown, (error.fingerprint,)))
         if certificate:
-            shown.append(hex_fingerprint(error.key_base64))
-        self.body.addWidget(
-            self._fingerprint(_("Shows now") if error.changed else kind, tuple(shown))
-        )
+            digits = hex_fingerprint(error.key_base64)
+            self.body.addWidget(self._fingerprint(_("The same as Windows writes it"), (digits,)))
         if error.changed:
             self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
         self.body.addWidget(self._on_the_server(error.key_type, windows=windows or certificate))
@@ -228,7 +227,7 @@ class KeyringBox(QWidget):
 
 
 class SecretsDialog(Asking):
-    """Asks for one or more secrets; ``remember`` is None where there is nothing to offer."""
+    """Asks for one or more secrets; ``refused`` tells that ``words`` are about a wrong one."""
 
     def __init__(
         self,
@@ -239,8 +238,9 @@ class SecretsDialog(Asking):
         action: str,
         *,
         remember: bool,
+        refused: bool = False,
     ) -> None:
-        super().__init__(parent, "info", heading, words)
+        super().__init__(parent, "error" if refused else "info", heading, words)
         self._edits = []
         for prompt, echo in prompts:
             edit = QLineEdit()
@@ -265,8 +265,10 @@ class SecretsDialog(Asking):
         return self.keeping.box.isChecked()
 
 
-def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> SecretsDialog:
-    """Return the dialog for the secret that a server or a key ``needs``."""
+def password_dialog(
+    parent: QWidget, target: Target, needs: What, why: str, *, refused: bool = False
+) -> SecretsDialog:
+    """Return the dialog for the secret that a server or a key ``needs``, or has ``refused``."""
     headings = {
         "password": _("Password of {target}").format(target=target),
         "passphrase": _("Passphrase of the key for {target}").format(target=target),
@@ -284,6 +286,7 @@ def password_dialog(parent: QWidget, target: Target, needs: What, why: str) -> S
         ((_("&Passphrase") if needs == "passphrase" else _("&Password"), False),),
         actions[needs],
         remember=True,
+        refused=refused,
     )
 
 

@@ -325,11 +325,12 @@ def restyle(widget: QWidget) -> None:
 
 def monospace() -> QFont:
     """Return the system's fixed-width font, as large as the interface's text."""
-    from PySide6.QtGui import QFontDatabase
+    from PySide6.QtGui import QFontDatabase, QFontInfo
 
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-    # characters that it lacks come from where the rest of the interface has them from
-    font.setFamilies([*font.families(), *QApplication.font().families()])
+    # By its own name: an alias like "monospace" would give way to the others, which are there for
+    # the characters that it lacks.
+    font.setFamilies([QFontInfo(font).family(), *QApplication.font().families()])
     base = QApplication.font().pointSizeF()
     if base > 0:
         font.setPointSizeF(base)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTranslator
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -42,6 +43,7 @@ from ui.jobs import Question
 from ui.language import LanguageMenu, translate_qt
 from ui.settings import Settings
 from ui.task import Task
+from ui.theme import monospace
 from ui.widgets.basics import Disclosure
 from ui.wizard import Wizard
 
@@ -297,6 +299,8 @@ def test_qt_speaks_the_language(qtbot: QtBot, qapp: QApplication) -> None:
         assert len(words) >= 4
         assert all(re.search("[\u4e00-\u9fff]", text) for text in words if text), words
         assert "Noto Sans CJK SC" in qapp.font().families()
+        widths = [QFontMetricsF(monospace()).horizontalAdvance(text) for text in ("iiii", "WWWW")]
+        assert widths[0] == pytest.approx(widths[1])  # in a fingerprint every letter counts
     finally:
         for each in qapp.findChildren(QTranslator):
             qapp.removeTranslator(each)

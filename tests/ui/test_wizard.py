@@ -341,9 +341,7 @@ def test_the_question_about_a_run_goes_with_the_run(
     assert run.outcome is Outcome.SUCCEEDED
 
 
-def test_review_says_that_the_changed_source_does_not_compile(
-    qtbot: QtBot, ready: Wizard
-) -> None:
+def test_review_says_that_the_changed_source_does_not_compile(qtbot: QtBot, ready: Wizard) -> None:
     ready.go_to(ready.last - 1)
     qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
     ready.go_to(0)

@@ -125,14 +125,12 @@ class HealthAnswer(Answer):
 
 def likely_port(request: DeployRequest) -> int:
     """Return the port that the program most likely answers on, as seen from the server."""
-    health = request.deploy.health
-    if health.tcp:
-        return health.tcp
+    health, docker = request.deploy.health, request.deploy.docker
+    asked = health.tcp
     with contextlib.suppress(ValueError):
-        if port := urlsplit(health.http).port:
-            return port
-    for published in request.deploy.docker.ports:
-        left, _right = split_port(published)
-        if left.rpartition(":")[2].isdigit():
-            return int(left.rpartition(":")[2])
-    return 8080
+        asked = asked or urlsplit(health.http).port or 0
+    outsides = [split_port(each)[0].rpartition(":")[2] for each in docker.ports]
+    published = [int(port) for port in outsides if port.isdigit()]
+    if asked and (request.deploy.kind != "docker" or asked in published or not published):
+        return asked
+    return published[0] if published else 8080

@@ -215,7 +215,10 @@ class ServerPage(Page):
             self._open(HostKeyDialog(self.window(), error, windows=windows))
         elif isinstance(error, AuthError) and error.needs:
             self._needs = _what(error)
-            self._open(password_dialog(self.window(), target, self._needs, error.title))
+            refused = not self._is_question(error)
+            self._open(
+                password_dialog(self.window(), target, self._needs, error.title, refused=refused)
+            )
 
     def _ask_sudo(self) -> None:
         target = self.draft.target
