@@ -57,14 +57,16 @@ def _published(docker: DockerOptions) -> Iterator[Problem]:
         )
 
 
-def _published_ports(docker: DockerOptions) -> list[tuple[range, range]]:
-    """Return the TCP ports that are published: those of the server, and those they lead to."""
+def published_ports(docker: DockerOptions) -> dict[int, int]:
+    """Return the server's TCP ports that are published, and the container's they lead to."""
     matches = [PUBLISHED.fullmatch(text) for text in docker.ports if not text.endswith("/udp")]
     spans = [(_span(m["host"]), _span(m["inside"])) for m in matches if m and m["host"]]
-    return [(outside, inside) for outside, inside in spans if outside]
+    return {
+        port: to for outside, inside in spans for port, to in zip(outside, inside, strict=False)
+    }
 
 
-def _asked_port(health: HealthOptions) -> int:
+def asked_port(health: HealthOptions) -> int:
     """Return which of the server's own ports is asked, 0 if none is."""
     if not health.http:
         return health.tcp
@@ -81,11 +83,11 @@ def _knocked(docker: DockerOptions, health: HealthOptions) -> Iterator[Problem]:
 
     At a web address that is published nowhere, something else may answer for the container.
     """
-    asked, ports = _asked_port(health), _published_ports(docker)
-    if not asked or not ports or any(asked in outside for outside, _inside in ports):
+    asked, ports = asked_port(health), published_ports(docker)
+    if not asked or not ports or asked in ports:
         return
-    meant = [outside for outside, inside in ports if asked in inside]
-    first = (meant or [outside for outside, _inside in ports])[0][0]
+    meant = [port for port, to in ports.items() if to == asked]
+    first = [*meant, *ports][0]
     if health.tcp or meant:
         yield Problem(
             "deploy.health.http" if health.http else "deploy.health.tcp",

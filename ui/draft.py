@@ -26,7 +26,7 @@ from app.i18n import _
 from app.request import PROFILE_NAME, DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.problems import all_problems, project_problems
-from ui.proposals import Proposals, accept, propose, with_value
+from ui.proposals import AskedPort, Proposals, accept, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
 from ui.targets import fitting
@@ -77,6 +77,7 @@ class Draft(QObject):
         self.profile_path: Path | None = None
         self.build_lines: deque[tuple[Stream, str]] = deque(maxlen=KEPT_LINES)
         self.request = DeployRequest()
+        self._asked_port = AskedPort()
         self.reading = self._task(self._answers_read)
         self.inspection = self._task(self._inspected)
         self.building = self._task(self._built)
@@ -248,6 +249,7 @@ class Draft(QObject):
         """Take other answers; what depended on the former ones is dropped."""
         if request == self.request:
             return
+        request = self._asked_port.follow(self.request, request)
         former, self.request = self.request, request
         if former.targets[:1] != request.targets[:1]:
             self._disconnect()

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from app.docker_rules import asked_port, published_ports
 from app.request import DeployRequest
 
 if TYPE_CHECKING:
@@ -64,3 +66,32 @@ def accept(request: DeployRequest, new: Proposals, former: Proposals) -> DeployR
         if value_of(request, key) in (value_of(untouched, key), former.get(key)):
             request = with_value(request, key, value)
     return request
+
+
+class AskedPort:
+    """Keeps a health check at the container's port that it asks, while ports are edited."""
+
+    def __init__(self) -> None:
+        self._inside = 0  # also while its line is empty, because another number is being typed
+
+    def follow(self, former: DeployRequest, request: DeployRequest) -> DeployRequest:
+        """Return ``request``, its check asking where the port is published now."""
+        if request.deploy.health != former.deploy.health:
+            self._inside = 0
+            return request
+        before, now = (published_ports(each.deploy.docker) for each in (former, request))
+        if before == now:
+            return request
+        asked = asked_port(request.deploy.health)
+        self._inside = before.get(asked, self._inside)
+        places = [port for port, to in now.items() if to == self._inside]
+        return _asking(request, places[0]) if places and asked not in now else request
+
+
+def _asking(request: DeployRequest, port: int) -> DeployRequest:
+    health = request.deploy.health
+    if not health.http:
+        return with_value(request, "deploy.health.tcp", port)
+    url = urlsplit(health.http)
+    moved = url._replace(netloc=url.netloc.removesuffix(f":{url.port}") + f":{port}")
+    return with_value(request, "deploy.health.http", moved.geturl())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,29 @@ def test_every_control_has_a_name_to_be_read_out(page: MethodPage) -> None:
 )
 def test_the_likely_port(draft: Draft, key: str, value: object, port: int) -> None:
     assert likely_port(with_value(draft.request, key, value)) == port
+
+
+def test_a_check_of_a_port_that_is_not_published_is_none_to_propose(draft: Draft) -> None:
+    request = with_value(draft.request, "deploy.kind", "docker")
+    request = with_value(request, "deploy.docker.ports", ("7002:8080",))
+    assert likely_port(with_value(request, "deploy.health.tcp", 8080)) == 7002
+
+
+@pytest.mark.parametrize(
+    ("key", "at"), [("tcp", lambda port: port), ("http", "http://localhost:{}/health".format)]
+)
+def test_a_check_follows_the_port_while_it_is_typed(
+    draft: Draft, key: str, at: Callable[[int], object]
+) -> None:
+    draft.set("deploy.kind", "docker")
+    draft.set("deploy.docker.ports", ("8080:8080",))
+    draft.set(f"deploy.health.{key}", at(8080))
+    for port in ("808:8080", ":8080", "1:8080", "18:8080", "127.0.0.1:18:8080"):
+        draft.set("deploy.docker.ports", (port,))
+    assert getattr(draft.request.deploy.health, key) == at(18)
+    draft.set(f"deploy.health.{key}", at(9999))  # the user's own
+    draft.set("deploy.docker.ports", ("19:8080",))
+    assert getattr(draft.request.deploy.health, key) == at(9999)
 
 
 def test_a_folder_is_no_secret(tmp_path: Path, page: MethodPage, draft: Draft) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from PySide6.QtWidgets import QComboBox
 
+from app.docker_rules import published_ports
 from app.i18n import _
 from app.request import DeployRequest
 from ui.pages.answers import (
@@ -18,7 +19,6 @@ from ui.pages.answers import (
     SecondsAnswer,
     TextAnswer,
     calm,
-    split_port,
 )
 from ui.widgets.basics import Card
 from ui.widgets.form import Field, like
@@ -125,12 +125,10 @@ class HealthAnswer(Answer):
 
 def likely_port(request: DeployRequest) -> int:
     """Return the port that the program most likely answers on, as seen from the server."""
-    health, docker = request.deploy.health, request.deploy.docker
+    health, published = request.deploy.health, published_ports(request.deploy.docker)
     asked = health.tcp
     with contextlib.suppress(ValueError):
         asked = asked or urlsplit(health.http).port or 0
-    outsides = [split_port(each)[0].rpartition(":")[2] for each in docker.ports]
-    published = [int(port) for port in outsides if port.isdigit()]
     if asked and (request.deploy.kind != "docker" or asked in published or not published):
         return asked
-    return published[0] if published else 8080
+    return next(iter(published), 8080)
