@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -186,6 +186,24 @@ def ask(
     dialog.accepted.connect(on_consent)
     dialog.open()
     return dialog
+
+
+class AboutDialog(Asking):
+    """Says which Slipway this is and what it runs on."""
+
+    def __init__(self, parent: QWidget) -> None:
+        from app.version import slipway_version
+        from ui.environment import environment_text
+
+        self._words = environment_text()
+        super().__init__(parent, "info", f"Slipway {slipway_version()}", self._words)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        copy = button(_("Cop&y"), self._copy, "copy")
+        self.add_answers(copy, close := button(_("&Close"), self.reject), close)
+        close.setFocus()
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._words)
 
 
 class KeyringBox(QWidget):

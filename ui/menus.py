@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Menus(QObject):
-    """File and View; ``server`` is the action that can be switched off."""
+    """File, View and Help; ``server`` is the action that can be switched off."""
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
@@ -49,6 +49,9 @@ class Menus(QObject):
         self.appearance = AppearanceMenu(wizard, wizard.draft.settings)
         view.addMenu(self.appearance)
         view.addMenu(LanguageMenu(wizard, wizard.draft.settings))
+        about = wizard.menuBar().addMenu(_("Help"))  # F1 leads there; each letter leads to a field
+        self._add(about, _("User &guide"), "", wizard.show_guide, standard.HelpContents)
+        self._add(about, _("&About Slipway"), "", self.show_about, QKeySequence())
 
     def _add(
         self,
@@ -70,6 +73,12 @@ class Menus(QObject):
         """Draw what nobody sees before a menu opens."""
         while self._icons:
             theme().set_icon(*self._icons.popitem())
+
+    def show_about(self) -> None:
+        """Say which version this is and what it runs on, for those who are asked."""
+        from ui.dialogs import AboutDialog
+
+        AboutDialog(self._wizard).open()
 
     def ask_folder(self) -> None:
         """Ask for a project's folder and open it."""

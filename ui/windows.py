@@ -1,6 +1,8 @@
-"""The windows beside the wizard: History, and one Server window for each service."""
+"""The windows beside the wizard: History, the guide, one Server window for each service."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QWidget
@@ -16,6 +18,9 @@ from ui.run import Access
 from ui.server_window import ServerWindow
 from ui.widgets.error_box import tell_error
 
+if TYPE_CHECKING:
+    from ui.guide_window import GuideWindow
+
 
 class Windows(QObject):
     """Opens them, brings the same one to the front the second time, and knows which are open."""
@@ -25,12 +30,23 @@ class Windows(QObject):
         self._draft = draft
         self._records = history
         self._history: HistoryWindow | None = None
+        self._guide: GuideWindow | None = None
         self._servers: dict[tuple[str, str, str], ServerWindow] = {}
 
     def shown(self) -> tuple[QWidget, ...]:
         """Return the windows that are open."""
-        history = (self._history,) if self._history is not None else ()
-        return (*history, *self._servers.values())
+        single = (each for each in (self._history, self._guide) if each is not None)
+        return (*single, *self._servers.values())
+
+    def show_guide(self) -> None:
+        """Show the user guide."""
+        if self._guide is None:
+            from ui.guide_window import GuideWindow
+
+            self._guide = GuideWindow(self._draft.settings)
+            self._guide.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            self._guide.closed.connect(self._guide_closed)
+        _to_front(self._guide)
 
     def show_history(self) -> None:
         """Show all runs of this desktop."""
@@ -70,6 +86,9 @@ class Windows(QObject):
             window.look()
         _to_front(window)
         return window
+
+    def _guide_closed(self) -> None:
+        self._guide = None
 
     def _history_closed(self) -> None:
         self._history = None

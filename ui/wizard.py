@@ -194,6 +194,10 @@ class Wizard(QMainWindow):
         """Show the runs of this desktop."""
         self.windows.show_history()
 
+    def show_guide(self) -> None:
+        """Show the user guide."""
+        self.windows.show_guide()
+
     def show_server(self) -> None:
         """Show what runs on the draft's server."""
         if self.draft.target is not None:

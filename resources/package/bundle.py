@@ -18,6 +18,7 @@ from resources.package.licences import GoPart, write_licences
 
 __all__ = [
     "UNUSED_MODULES",
+    "documents",
     "resources",
     "stripped",
     "used",
@@ -27,6 +28,7 @@ __all__ = [
     "write_licences",
 ]
 
+_PICTURE = re.compile(r"\((images/[^)]+)\)")
 Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
 
 # What libraries only mention, or fall back on where Python lacks its own parts in C.
@@ -85,6 +87,16 @@ def resources(folder: Path) -> list[tuple[str, str]]:
         (str(path), path.parent.relative_to(folder.parent).as_posix())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and _wanted(path.relative_to(folder))
+    ]
+
+
+def documents(folder: Path) -> list[tuple[str, str]]:
+    """Return the documentation with the pictures that it shows, and where they go."""
+    pages = sorted(folder.glob("*.md"))
+    shown = {name for page in pages for name in _PICTURE.findall(page.read_text(encoding="utf-8"))}
+    return [
+        *((str(page), "docs") for page in pages),
+        *((str(folder / name), "docs/images") for name in sorted(shown)),
     ]
 
 
