@@ -56,6 +56,18 @@ class ProblemLike(Protocol):
     def blocking(self) -> bool: ...
 
 
+class _Name(QLabel):
+    """A label whose letter also leads to a control of several parts, the first of which has it."""
+
+    def event(self, event: QEvent) -> bool:
+        control = self.buddy()
+        several = control is not None and control.focusPolicy() is Qt.FocusPolicy.NoFocus
+        if event.type() == QEvent.Type.Shortcut and several:
+            control.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            return True
+        return super().event(event)
+
+
 class Field(QWidget):
     """One row of a form for the profile key ``key``, like ``deploy.health.http``.
 
@@ -81,11 +93,9 @@ class Field(QWidget):
         self.control = control
         self.touched = False
         self._problem: ProblemLike | None = None
-        self._label = QLabel(text)
+        self._label = _Name(text)
         self._label.setProperty("role", "label")
         self._label.setBuddy(control)
-        if control.focusPolicy() is Qt.FocusPolicy.NoFocus:  # its first part takes the focus
-            control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         if not control.accessibleName():
             control.setAccessibleName(text.replace("&", ""))
         self._explanation = label(explanation, "small")

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -36,7 +37,7 @@ KEPT = 100_000  # lines that filter, search and Save know; the oldest go first
 SHOWN = 10_000  # lines that the view holds at once
 LONGEST = 4_000  # characters of one line
 ADDED = 400  # lines that one turn of the event loop adds to the view
-SEARCH_WIDTH = 150
+SEARCH_WIDTH = 110
 LOOKED_AT = 10_000  # lines that one turn compares with the filter
 
 Sort = Literal["stdout", "stderr", "note", "heading"]
@@ -108,10 +109,11 @@ class LogView(QWidget):
         row.addWidget(tool_button(_("Next match (F3)"), "chevron-down", self.find_next))
         self.streams = QComboBox()
         self.streams.setAccessibleName(_("Which lines"))
+        self.streams.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for text, sorts in (
             (_("All lines"), ("stdout", "stderr", "note", "heading")),
             (_("Error output"), ("stderr",)),
-            (_("From Slipway"), ("note", "heading")),
+            (_("By Slipway"), ("note", "heading")),
         ):
             self.streams.addItem(text, frozenset(sorts))
         self.streams.currentIndexChanged.connect(self._restart)
