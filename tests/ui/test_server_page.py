@@ -94,7 +94,7 @@ def test_an_address_is_taken_apart_and_a_refusal_explained(
     assert draft.connecting.state is TaskState.IDLE
     qtbot.wait(50)
     assert page.address.user.mapTo(page, QPoint()) == before
-    assert "refuses connections" in page.notice.text  # until the next test begins
+    assert page.notice.text == "Changed since: test the connection again"
     assert "not been looked at" in page._test_field.problem
     draft.test_connection()
     assert page.notice.text == ""

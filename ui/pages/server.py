@@ -156,9 +156,10 @@ class ServerPage(Page):
             self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
         elif running or self.draft.facts is not None:
             self.notice.clear()
-        # else an answer was changed since: without the box all fields would move up under the mouse
-        for each in (self._answer, self._show_key):
-            each.setEnabled(error is not None)
+        else:  # without the box all fields would move up under the mouse
+            self.notice.outdate(_("Changed since: test the connection again"))
+            self._answer.hide()
+            self._show_key.hide()
 
     def _show_error(self, error: SlipwayError) -> None:
         if self._is_question(error):

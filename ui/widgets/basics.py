@@ -277,6 +277,7 @@ class Notice(QFrame):
     def say(self, tone: Tone, title: str, text: str = "") -> None:
         """Say something else; without title and text the box disappears."""
         self._error = None
+        self.setMinimumHeight(0)
         if self._copy is not None:
             self._copy.hide()
         set_role(self, tone)
@@ -291,6 +292,13 @@ class Notice(QFrame):
         # shown without a parent it would be a window of its own
         if self.parentWidget() is not None or not wanted:
             self.setVisible(wanted)
+
+    def outdate(self, title: str) -> None:
+        """Say ``title`` instead of an error that is past, without moving what stands below."""
+        if self._error is not None:
+            height = self.height()
+            self.say("info", title)
+            self.setMinimumHeight(height)
 
     def say_error(self, error: SlipwayError) -> None:
         """Say what happened, why, and what to do next; a button copies it as a report."""
