@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QByteArray, Qt, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QImage, QTextDocument
-from PySide6.QtWidgets import QHBoxLayout, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QCursor, QDesktopServices, QImage, QTextDocument
+from PySide6.QtWidgets import QHBoxLayout, QTextBrowser, QToolTip, QVBoxLayout, QWidget
 
 from app.i18n import _, language
 from ui.settings import Settings
@@ -29,7 +31,9 @@ class Reader(QTextBrowser):
     def follow(self, link: QUrl) -> None:
         """Show the page that a link leads to."""
         target = self.source().resolved(link)
-        if target.isLocalFile() and target.path().endswith(".md"):
+        if target.isLocalFile() and not Path(target.toLocalFile()).exists():
+            QToolTip.showText(QCursor.pos(), _("That is only in the source of Slipway."))
+        elif target.isLocalFile() and target.path().endswith(".md"):
             self.setSource(target)
         else:
             QDesktopServices.openUrl(target)
@@ -38,6 +42,8 @@ class Reader(QTextBrowser):
         if kind != QTextDocument.ResourceType.ImageResource.value:
             return super().loadResource(kind, name)
         picture = QImage(self.source().resolved(QUrl(name)).toLocalFile())
+        if picture.isNull():  # the package for Windows comes without
+            return QImage(1, 1, QImage.Format.Format_Mono)
         ratio = self.devicePixelRatioF()
         if picture.width() > PICTURE_WIDTH:
             width = round(PICTURE_WIDTH * ratio)

@@ -28,6 +28,7 @@ __all__ = [
     "write_licences",
 ]
 
+FOR_DEVELOPERS = ("at-windows", "benchmarks", "package", "windows-desktop")
 _PICTURE = re.compile(r"\((images/[^)]+)\)")
 Entry = tuple[str, str, str]  # where it goes in the package, where it lies now, PyInstaller's kind
 
@@ -90,10 +91,11 @@ def resources(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def documents(folder: Path) -> list[tuple[str, str]]:
-    """Return the documentation with the pictures that it shows, and where they go."""
-    pages = sorted(folder.glob("*.md"))
-    shown = {name for page in pages for name in _PICTURE.findall(page.read_text(encoding="utf-8"))}
+def documents(folder: Path, *, pictures: bool) -> list[tuple[str, str]]:
+    """Return the documentation for users, perhaps with what it shows, and where it goes."""
+    pages = [page for page in sorted(folder.glob("*.md")) if page.stem not in FOR_DEVELOPERS]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    shown = {name for text in texts for name in _PICTURE.findall(text) if pictures}
     return [
         *((str(page), "docs") for page in pages),
         *((str(folder / name), "docs/images") for name in sorted(shown)),

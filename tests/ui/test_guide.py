@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextDocument
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QPushButton, QToolTip
 from pytestqt.qtbot import QtBot
 
 from app.i18n import use_language
@@ -50,6 +50,19 @@ def test_what_is_elsewhere_opens_in_the_browser(
     assert guide.reader.source().fileName() == "guide.md"
 
 
+def test_what_did_not_come_with_the_package(
+    guide: GuideWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(QToolTip, "showText", lambda _place, text: said.append(text))
+    guide.reader.follow(QUrl("no-such-page.md"))
+    assert said == ["That is only in the source of Slipway."]
+    assert guide.reader.source().fileName() == "guide.md"
+    kind = QTextDocument.ResourceType.ImageResource.value
+    nothing = guide.reader.loadResource(kind, QUrl("images/none.png"))
+    assert nothing.width() == 1  # type: ignore[attr-defined]
+
+
 def test_it_speaks_the_language_of_the_window(qtbot: QtBot, settings: Settings) -> None:
     use_language("zh_CN")
     window = GuideWindow(settings)
@@ -58,10 +71,13 @@ def test_it_speaks_the_language_of_the_window(qtbot: QtBot, settings: Settings) 
 
 
 def test_the_package_holds_every_page_and_the_pictures_they_show() -> None:
-    places = {Path(source).name: place for source, place in documents(DOCUMENTS)}
+    packed = documents(DOCUMENTS, pictures=True)
+    places = {Path(source).name: place for source, place in packed}
     assert places["guide.zh-CN.md"] == "docs"
     assert places["project.png"] == "docs/images"
-    assert all(Path(source).is_file() for source, _place in documents(DOCUMENTS))
+    assert "benchmarks.md" not in places
+    assert all(Path(source).is_file() for source, _place in packed)
+    assert {place for _source, place in documents(DOCUMENTS, pictures=False)} == {"docs"}
 
 
 def test_what_runs_here_can_be_copied(qtbot: QtBot, settings: Settings) -> None:
