@@ -209,6 +209,13 @@ def test_all_resources_are_inside(application: Application) -> None:
     assert missing == []
 
 
+def test_the_guide_is_inside(application: Application) -> None:
+    inside = application.folder / "_internal" / "docs"
+    for name in ("guide.md", "guide.zh-CN.md", "errors.md"):
+        assert (inside / name).read_bytes() == (dev.ROOT / "docs" / name).read_bytes()
+    assert (inside / "images" / "project.png").is_file()
+
+
 def test_the_program_for_windows_servers_is_inside(application: Application) -> None:
     prebuilt = application.folder / "_internal" / "resources" / "winhost" / "prebuilt"
     # what the header of a Windows program says it is for
