@@ -52,7 +52,9 @@ PACKAGE_TEST_PROGRAMS = {
     "gnome-keyring-daemon": "gnome-keyring",
 }
 # What the packaged application is made of.
-PACKAGED = ("app", "ui", "resources", "build_installer.spec", "pyproject.toml", "requirements")
+PACKAGED = (
+    "app", "ui", "resources", "docs", "build_installer.spec", "pyproject.toml", "requirements",
+)  # fmt: skip
 # What makes the package for Windows on Linux, and tries it out, beside the lab.
 WINDOWS_PACKAGE_PROGRAMS = {"makensis": "nsis", "Xvfb": "xvfb"}
 WINDOWS_TEST_PROGRAMS = {"git": "git", "Xvfb": "xvfb"}

@@ -14,7 +14,7 @@ from app.i18n import _
 from app.request import PROFILE_NAME
 from ui.appearance import AppearanceMenu
 from ui.language import LanguageMenu
-from ui.theme import theme
+from ui.theme import RESOURCES, theme
 
 if TYPE_CHECKING:
     from ui.wizard import Wizard
@@ -50,7 +50,8 @@ class Menus(QObject):
         view.addMenu(self.appearance)
         view.addMenu(LanguageMenu(wizard, wizard.draft.settings))
         about = wizard.menuBar().addMenu(_("Help"))  # F1 leads there; each letter leads to a field
-        self._add(about, _("User &guide"), "", wizard.show_guide, standard.HelpContents)
+        guide = self._add(about, _("User &guide"), "", wizard.show_guide, standard.HelpContents)
+        guide.setEnabled((RESOURCES.parent / "docs").is_dir())  # pip installs none
         self._add(about, _("&About Slipway"), "", self.show_about, QKeySequence())
 
     def _add(
