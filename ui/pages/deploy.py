@@ -109,7 +109,8 @@ class DeployPage(Page):
         run = self.run
         if run is None:
             return
-        if not run.can_cancel and self.cancel_button.hasFocus():
+        going = self.roll_back_button if run.running else self.cancel_button
+        if not run.can_cancel and self.window().focusWidget() in (going, self.cancel_button):
             self.view.steps.setFocus()  # not wherever Qt would look next
         self.cancel_button.setVisible(run.running)
         self.cancel_button.setEnabled(run.can_cancel)
