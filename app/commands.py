@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app import profile, recovery, service
 from app.console import Console, View, columns, table, view
-from app.errors import Cancelled, NotReady, Problem, SlipwayError
+from app.errors import Cancelled, NotReady, Problem, ProfileError, ProjectError, SlipwayError
 from app.events import Event, Outcome, RunEnded
 from app.history import Record
 from app.host import HostFacts
@@ -50,7 +50,7 @@ def plan(session: Session) -> int:
 
 
 def _plan(session: Session, request: DeployRequest) -> int:
-    readable_folder(request.project.path)  # before anybody is asked for a password
+    _find_project(request)
     with session.host(request) as host:
         made, warnings, _secrets = planned(session, host)
         session.console.show(plan_shape(made, warnings))
@@ -60,7 +60,7 @@ def _plan(session: Session, request: DeployRequest) -> int:
 
 def _deploy(session: Session, request: DeployRequest) -> int:
     console = session.console
-    readable_folder(request.project.path)
+    _find_project(request)
     with session.host(request) as host:
         made, warnings, secrets = planned(session, host)
         console.show({"event": "plan", **plan_shape(made, warnings)})
@@ -76,6 +76,17 @@ def _deploy(session: Session, request: DeployRequest) -> int:
             console.warn(_("Nothing was changed."))
             return CANCELLED
         return run_plan(session, host, made, secrets, password)
+
+
+def _find_project(request: DeployRequest) -> None:
+    """Raise ProfileError if the project is not there, before anybody is asked for a password."""
+    try:
+        readable_folder(request.project.path)
+    except ProjectError as error:
+        hint = _("Correct it in the profile.")
+        raise ProfileError(
+            "project.path", f"project.path: {error.title}", error.detail, hint
+        ) from error
 
 
 def planned(session: Session, host: Host) -> tuple[Plan, tuple[Problem, ...], dict[str, Secret]]:

@@ -222,7 +222,9 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     if target is None:
         raise SlipwayError(
             _("Release {release} can't be rolled back to.").format(release=wanted),
-            _("None on the server has this id, and none or several have this version."),
+            _("Several on the server have this version: name one by its id.")
+            if any(item.version == wanted for item in records.releases)
+            else _("None on the server has this id or this version."),
             _("“slipway releases” shows the state of each."),
         )
     chosen = target.id

@@ -109,9 +109,10 @@ class SignIn:
         if what is None:
             raise refused
         if not self.console.interactive or attempts > ATTEMPTS:
-            refused.hint = _("{hint} Without a terminal, set {variable}.").format(
-                hint=refused.hint, variable=VARIABLES[what]
-            )
+            if VARIABLES[what] not in os.environ:
+                refused.hint = _("{hint} Without a terminal, set {variable}.").format(
+                    hint=refused.hint, variable=VARIABLES[what]
+                )
             raise refused
         self.console.warn(refused.title)
         prompts = {

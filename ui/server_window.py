@@ -402,6 +402,7 @@ class ServerWindow(QWidget):
 
     def _dialog_gone(self) -> None:
         self._dialog = None
+        self.release_page.table.setFocus()
         self._timer.start()
 
     # Showing

@@ -125,10 +125,12 @@ class HealthAnswer(Answer):
 
 def likely_port(request: DeployRequest) -> int:
     """Return the port that the program most likely answers on, as seen from the server."""
-    health, published = request.deploy.health, published_ports(request.deploy.docker)
+    health, kind = request.deploy.health, request.deploy.kind
+    firewall = request.deploy.windows.firewall if kind == "windows-service" else ()
+    published = firewall or tuple(published_ports(request.deploy.docker))
     asked = health.tcp
     with contextlib.suppress(ValueError):
         asked = asked or urlsplit(health.http).port or 0
-    if asked and (request.deploy.kind != "docker" or asked in published or not published):
+    if asked and (asked in published or not (firewall or (published and kind == "docker"))):
         return asked
     return next(iter(published), 8080)

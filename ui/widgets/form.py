@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -57,13 +57,16 @@ class ProblemLike(Protocol):
 
 
 class _Name(QLabel):
-    """A label whose letter also leads to a control of several parts, the first of which has it."""
+    """A label whose letter also leads to a control of several parts; ``led`` when it did."""
+
+    led = Signal()
 
     def event(self, event: QEvent) -> bool:
         control = self.buddy()
         several = control is not None and control.focusPolicy() is Qt.FocusPolicy.NoFocus
         if event.type() == QEvent.Type.Shortcut and several:
             control.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.led.emit()
             return True
         return super().event(event)
 
@@ -94,6 +97,7 @@ class Field(QWidget):
         self.touched = False
         self._problem: ProblemLike | None = None
         self._label = _Name(text)
+        self._label.led.connect(self._come_into_sight)
         self._label.setProperty("role", "label")
         self._label.setBuddy(control)
         if not control.accessibleName():
