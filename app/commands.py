@@ -423,9 +423,9 @@ def _status(session: Session, request: DeployRequest) -> int:
         if records.lock:
             rows.append((_("Locked by"), str(records.lock)))
         _say_table(session.console, rows)
-        if records.interrupted:
+        if records.abandoned_run:
             session.console.say(_("Interrupted:"))
-            session.console.say(interrupted_text(records.interrupted))
+            session.console.say(interrupted_text(records.abandoned_run))
     return DONE
 
 

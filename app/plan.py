@@ -132,8 +132,8 @@ def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
         )
     if facts.records.lock and not _left_behind(facts):
         found.append(_lock_problem(facts.records.lock))
-    if facts.records.interrupted:
-        run = facts.records.interrupted
+    if facts.records.abandoned_run:
+        run = facts.records.abandoned_run
         found.append(
             Problem(
                 "run",

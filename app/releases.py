@@ -240,6 +240,12 @@ class Records:
         return self.find(words) or (versions[0] if len(versions) == 1 else None)
 
     @property
+    def abandoned_run(self) -> Interrupted | None:
+        """The interrupted run; None while a run shows signs of life: it may be just that one."""
+        alive = self.lock is not None and not self.lock.abandoned
+        return None if alive else self.interrupted
+
+    @property
     def current(self) -> Release | None:
         """The release that serves."""
         return self.find(self.state.current)

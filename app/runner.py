@@ -84,6 +84,7 @@ class Runner:
         self._failed = False
         self._resumed = False
         self._over = ""
+        self._outcome: Outcome | None = None
         self._left: State | None = None
         own = [registry_password] if registry_password else []
         self._mask = Mask([*self._secrets.values(), *plan.hidden, *own])
@@ -242,20 +243,22 @@ class Runner:
     # -- putting back ----------------------------------------------------------------------------
 
     def _roll_back(self) -> Outcome:
+        refused = self._outcome or Outcome.FAILED_NOT_RESTORED  # then all stays as the run left it
         self._state(0, StepState.RUNNING)
         try:
             self._connected(self._take_lock)
             with self._beating():
                 self._connected(self._check_unchanged)
+                refused = Outcome.FAILED_NOT_RESTORED
                 self._state(0, StepState.DONE)
                 return self._restore(Outcome.ROLLED_BACK, None)
         except LockHeld as problem:
             self._state(0, StepState.FAILED)
-            return self._end(Outcome.FAILED_NOT_RESTORED, problem)
+            return self._end(refused, problem)
         except SlipwayError as problem:
             self._state(0, StepState.FAILED)
             self._release_lock()
-            return self._end(Outcome.FAILED_NOT_RESTORED, problem)
+            return self._end(refused, problem)
 
     def _check_unchanged(self) -> None:
         """Refuse to undo a run after which somebody else has deployed."""
@@ -441,6 +444,7 @@ class Runner:
             problem.title = self._mask(problem.title)
             problem.detail = self._mask(problem.detail)
             problem.hint = self._mask(problem.hint)
+        self._outcome = outcome
         self._emit(RunEnded(outcome, problem))
         return outcome
 

@@ -196,17 +196,19 @@ class ServerWindow(QWidget):
 
     def _tell_interrupted(self, facts: HostFacts) -> None:
         records = facts.records
-        if records.interrupted is not None:
+        run, lock = records.abandoned_run, records.lock
+        if run is not None:
             self.notice.say(
                 "warning",
-                _("“{title}” by {by} was interrupted.").format(
-                    title=records.interrupted.title, by=records.interrupted.by
-                ),
+                _("“{title}” by {by} was interrupted.").format(title=run.title, by=run.by),
                 _("Open the project in the wizard: Review offers to take it back or finish it."),
             )
             self._notice_action.hide()
-        elif records.lock is not None and records.lock.stale:
-            self.notice.say("warning", _("A run left its lock behind"), str(records.lock))
+        elif lock is not None and not lock.abandoned:
+            self.notice.say("info", _("A run is under way"), str(lock))
+            self._notice_action.hide()
+        elif lock is not None and lock.stale:
+            self.notice.say("warning", _("A run left its lock behind"), str(lock))
             self._offer(_("Release the loc&k…"), self._ask_unlock)
         else:
             self.notice.clear()

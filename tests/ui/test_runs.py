@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.credentials import Credentials
@@ -27,7 +27,9 @@ from ui.pages.deploy import DeployPage, browser_url
 from ui.release_page import ReleasePage
 from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
+from ui.widgets.basics import Notice
 from ui.widgets.command_view import CommandView, commands_text
+from ui.widgets.outcome import say_outcome
 from ui.widgets.plan_view import PlanView
 
 __all__ = ["image"]  # the fixture of the golden plans
@@ -337,6 +339,23 @@ def test_a_full_disk_does_not_end_a_run(qtbot: QtBot, page: DeployPage, tmp_path
     ended(qtbot, run)
     assert run.outcome is Outcome.SUCCEEDED
     assert any("not in the history" in line for line in page.view.log.all_lines)
+
+
+def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> None:
+    notice = Notice()
+    holder = QWidget()
+    notice.setParent(holder)
+    qtbot.addWidget(holder)
+    why = SlipwayError("Somebody has deployed since.", "v3 serves.", "Look at the releases.")
+    say_outcome(notice, Outcome.SUCCEEDED, why, "It answers.")
+    assert notice.text.splitlines() == [
+        "Not rolled back",
+        "Somebody has deployed since.",
+        "v3 serves.",
+        "Look at the releases.",
+    ]
+    say_outcome(notice, Outcome.SUCCEEDED, None, "It answers.")
+    assert notice.text.splitlines() == ["Done: it runs and is healthy", "It answers."]
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,11 @@ def test_each_lack_is_told_with_its_remedy() -> None:
     for field, found in cases.items():
         assert list(problems_of(found)) == [field]
     assert problems_of(facts(records=Records(interrupted=interrupted))).keys() == {"run"}
+    alive = Records(lock=lock, interrupted=interrupted)  # it is just running
+    assert "held by" in problems_of(facts(records=alive))["run"]
+    assert alive.abandoned_run is None
+    silent = replace(alive, lock=replace(lock, age=9999.0))
+    assert silent.abandoned_run is interrupted
     assert "may not use Docker" in problems_of(facts(denied))["target"]
     for found in (*cases.values(), facts(denied)):
         assert all(item.hint for item in readiness(request(), found))

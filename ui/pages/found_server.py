@@ -91,7 +91,7 @@ class FoundServer(QWidget):
         self._sudo.setVisible(sudo_helps)
         self._facts.show_facts(server_facts(facts))
         self._show_lock(facts.records)
-        self._show_interrupted(facts.records.interrupted)
+        self._show_interrupted(facts.records.abandoned_run)
         foreign = foreign_container(facts)
         self._adopt.setVisible(foreign is not None)
         if foreign is not None:
@@ -100,7 +100,7 @@ class FoundServer(QWidget):
 
     def _show_lock(self, records: Records) -> None:
         lock, failed = records.lock, self._draft.unlocking.error
-        if lock is None or records.interrupted is not None:
+        if lock is None or records.abandoned_run is not None:
             self._locked.clear()
         elif failed is not None:
             self._locked.say_error(failed)

@@ -91,7 +91,7 @@ class ReviewPage(Page):
     def refresh(self) -> None:
         # What this page waits for is said in its own place, not in the box of problems.
         facts = self.draft.facts
-        interrupted = facts.records.interrupted if facts else None
+        interrupted = facts.records.abandoned_run if facts else None
         self._finish.setVisible(interrupted is not None and not interrupted.undoing)
         others = [
             problem

@@ -43,6 +43,10 @@ def say_outcome(
             _("Look at the server before you go on: not everything may have been put back."),
         )
         return
+    if outcome is Outcome.SUCCEEDED and error is not None:
+        why = (error.title, error.detail, error.hint)
+        notice.say("warning", _("Not rolled back"), "\n".join(part for part in why if part))
+        return
     heading, lead = {
         Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), more),
         Outcome.FAILED_RESTORED: (_("It failed; all is as it was before"), ""),
