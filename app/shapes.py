@@ -110,11 +110,11 @@ def project_shape(project: GoProject) -> Shape:
 
 def status_shape(status: Status, facts: HostFacts) -> Shape:
     """Return what runs, and whether somebody works on it."""
-    records = facts.records
+    records, interrupted = facts.records, facts.records.abandoned_run
     return {
         **asdict(status),
         "lock": lock_shape(records.lock) if records.lock else None,
-        "interrupted": interrupted_shape(records.interrupted) if records.interrupted else None,
+        "interrupted": interrupted_shape(interrupted) if interrupted else None,
     }
 
 

@@ -39,8 +39,8 @@ def translate_qt(application: QApplication) -> None:
     folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
     if words.load(QLocale(language()), "qtbase", "_", folder):
         application.installTranslator(words)
-        application.installTranslator(LeftWords(application))
     if language() == "zh_CN":
+        application.installTranslator(LeftWords(application))
         font = application.font()
         font.setFamilies([*font.families(), *CHINESE_FONTS])
         application.setFont(font)

@@ -49,10 +49,11 @@ class Menus(QObject):
         self.appearance = AppearanceMenu(wizard, wizard.draft.settings)
         view.addMenu(self.appearance)
         view.addMenu(LanguageMenu(wizard, wizard.draft.settings))
-        about = wizard.menuBar().addMenu(_("Help"))  # F1 leads there; each letter leads to a field
-        guide = self._add(about, _("User &guide"), "", wizard.show_guide, standard.HelpContents)
+        # without a letter of its own: each leads to a field, and F1 leads here
+        helping = wizard.menuBar().addMenu(_("Help"))
+        guide = self._add(helping, _("User &guide"), "", wizard.show_guide, standard.HelpContents)
         guide.setEnabled((RESOURCES.parent / "docs").is_dir())  # pip installs none
-        self._add(about, _("&About Slipway"), "", self.show_about, QKeySequence())
+        self._add(helping, _("&About Slipway"), "", self.show_about, QKeySequence())
 
     def _add(
         self,

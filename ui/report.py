@@ -39,10 +39,12 @@ def error_report(error: SlipwayError) -> str:
     return without_secrets(f"{error}\n\n{environment_text()}\n")
 
 
-def outcome_text(outcome: Outcome | None) -> str:
-    """Return how a run ended in two or three words."""
+def outcome_text(outcome: Outcome | None, error: SlipwayError | None = None) -> str:
+    """Return how a run ended in two or three words; ``error`` of a success: it was to be undone."""
     if outcome is None:
         return _("interrupted")
+    if outcome is Outcome.SUCCEEDED and error is not None:
+        return _("not rolled back")
     return {
         Outcome.SUCCEEDED: _("succeeded"),
         Outcome.FAILED_RESTORED: _("failed, all as before"),
@@ -54,7 +56,7 @@ def outcome_text(outcome: Outcome | None) -> str:
 
 def run_report(run: Run, lines: Sequence[str]) -> str:
     """Return how a run ended and the end of its log."""
-    parts = [run.task.title, outcome_text(run.outcome)]
+    parts = [run.task.title, outcome_text(run.outcome, run.error)]
     if run.error is not None:
         parts += ["", str(run.error)]
     left_out = len(lines) - LAST_LINES

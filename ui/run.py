@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from app.errors import ConnectionLost, SlipwayError
-from app.events import Emit, Event, Line, Outcome, RunEnded, StepState
+from app.events import Emit, Event, Line, Outcome, RunEnded, StepChanged, StepState
 from app.history import History, Record
 from app.host import HostFacts
 from app.i18n import _
@@ -165,9 +165,10 @@ class Run(QObject):
 
     def _drained(self, events: list[Any]) -> None:
         for event in events:
+            undoing = isinstance(event, StepChanged) and event.state is StepState.UNDOING
             if isinstance(event, RunEnded):
                 self.outcome, self.error = event.outcome, event.error
-            elif self.can_cancel and getattr(event, "state", None) is StepState.UNDOING:
+            elif undoing and self.can_cancel:
                 self._enter(RunState.RESTORING)
         self.happened.emit(events)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,23 +91,20 @@ class Settings:
     def remember_geometry(self, window: str, geometry: bytes) -> None:
         """Keep the place and size of ``window``."""
         if self._geometry.get(window) != geometry:
-            self._catch_up()
-            self._geometry[window] = geometry
-            self._write()
+            with self._changing():
+                self._geometry[window] = geometry
 
     def remember_project(self, path: Path, answers: str = "") -> None:
         """Put ``path`` first among the recent projects; empty ``answers`` keep the former ones."""
-        self._catch_up()
-        former = self.answers(path)
-        others = tuple(each for each in self._projects if each.path != path)
-        self._projects = (RecentProject(path, answers or former), *others)[:RECENT]
-        self._write()
+        with self._changing():
+            former = self.answers(path)
+            others = tuple(each for each in self._projects if each.path != path)
+            self._projects = (RecentProject(path, answers or former), *others)[:RECENT]
 
     def forget_project(self, path: Path) -> None:
         """Take ``path`` off the recent projects."""
-        self._catch_up()
-        self._projects = tuple(each for each in self._projects if each.path != path)
-        self._write()
+        with self._changing():
+            self._projects = tuple(each for each in self._projects if each.path != path)
 
     def answers(self, path: Path) -> str:
         """Return the answers last given for the project in ``path`` as slipway.toml text."""
@@ -113,40 +112,38 @@ class Settings:
 
     def remember_target(self, target: Target) -> None:
         """Put ``target`` first among the recent servers."""
-        self._catch_up()
-        same = (target.transport, str(target))
-        others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
-        self._targets = (target, *others)[:RECENT]
-        self._write()
+        with self._changing():
+            same = (target.transport, str(target))
+            others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
+            self._targets = (target, *others)[:RECENT]
 
     def remember_go_folder(self, folder: Path | None) -> None:
         """Keep the folder with Go that the user named; None looks in the usual places again."""
-        self._catch_up()
-        self._go_folder = str(folder) if folder else ""
-        self._write()
+        with self._changing():
+            self._go_folder = str(folder) if folder else ""
 
     def remember_language(self, language: str) -> None:
         """Keep the language of the next start; empty follows the system."""
-        self._catch_up()
-        self._language = language
-        self._write()
+        with self._changing():
+            self._language = language
 
     def remember_appearance(self, appearance: str) -> None:
         """Keep what the window looks like."""
-        self._catch_up()
-        self._appearance = appearance
-        self._write()
+        with self._changing():
+            self._appearance = appearance
 
     def remember_kind(self, kind: str) -> None:
         """Keep how a service runs: proposed for the next project."""
-        self._catch_up()
-        self._kind = kind
-        self._write()
+        with self._changing():
+            self._kind = kind
 
-    def _catch_up(self) -> None:
-        """Take what the file says by now as the ground of a change."""
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let what the file says by now be changed, and write it."""
         if not self._behind:
             self._read()
+        yield
+        self._write()
 
     def _read(self) -> None:
         try:

@@ -426,7 +426,7 @@ class Wizard(QMainWindow):
             from ui.notification import Notifier
 
             self._notifier = Notifier(self)
-        self._notifier.tell(run.task.title, outcome_text(run.outcome))
+        self._notifier.tell(run.task.title, outcome_text(run.outcome, run.error))
 
     def _start_over(self) -> None:
         # straight to Review: it waits until the server was looked at again

@@ -25,6 +25,7 @@ from ui.draft import Draft
 from ui.jobs import Visit
 from ui.pages.deploy import DeployPage, browser_url
 from ui.release_page import ReleasePage
+from ui.report import outcome_text
 from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.basics import Notice
@@ -354,6 +355,8 @@ def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> No
         "v3 serves.",
         "Look at the releases.",
     ]
+    assert outcome_text(Outcome.SUCCEEDED, why) == "not rolled back"
+    assert outcome_text(Outcome.SUCCEEDED) == "succeeded"
     say_outcome(notice, Outcome.SUCCEEDED, None, "It answers.")
     assert notice.text.splitlines() == ["Done: it runs and is healthy", "It answers."]
 

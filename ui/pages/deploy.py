@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout
 
+from app.docker_rules import LOOPBACK
 from app.errors import Problem
 from app.events import Outcome
 from app.i18n import _
@@ -109,8 +110,8 @@ class DeployPage(Page):
         run = self.run
         if run is None:
             return
-        going = self.roll_back_button if run.running else self.cancel_button
-        if not run.can_cancel and self.window().focusWidget() in (going, self.cancel_button):
+        going = {(self.cancel_button, not run.can_cancel), (self.roll_back_button, run.running)}
+        if (self.window().focusWidget(), True) in going:
             self.view.steps.setFocus()  # not wherever Qt would look next
         self.cancel_button.setVisible(run.running)
         self.cancel_button.setEnabled(run.can_cancel)
@@ -217,7 +218,7 @@ def browser_url(request: DeployRequest) -> str:
     parts = urlsplit(url)
     target = request.targets[0]
     first = parts._replace(path="/", query="", fragment="")
-    if parts.hostname not in ("localhost", "127.0.0.1", "::1") or target.transport == "local":
+    if parts.hostname not in LOOPBACK or target.transport == "local":
         return first.geturl()
     host = f"[{target.address}]" if ":" in target.address else target.address
     return first._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()

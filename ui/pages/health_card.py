@@ -125,12 +125,11 @@ class HealthAnswer(Answer):
 
 def likely_port(request: DeployRequest) -> int:
     """Return the port that the program most likely answers on, as seen from the server."""
-    health, kind = request.deploy.health, request.deploy.kind
-    firewall = request.deploy.windows.firewall if kind == "windows-service" else ()
-    published = firewall or tuple(published_ports(request.deploy.docker))
-    asked = health.tcp
+    deploy, published = request.deploy, tuple(published_ports(request.deploy.docker))
+    reachable = {"docker": published, "windows-service": deploy.windows.firewall}.get(deploy.kind)
+    asked = deploy.health.tcp
     with contextlib.suppress(ValueError):
-        asked = asked or urlsplit(health.http).port or 0
-    if asked and (asked in published or not (firewall or (published and kind == "docker"))):
+        asked = asked or urlsplit(deploy.health.http).port or 0
+    if asked and (not reachable or asked in reachable):
         return asked
-    return next(iter(published), 8080)
+    return next(iter(reachable or published), 8080)
