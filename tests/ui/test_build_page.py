@@ -133,7 +133,9 @@ def test_options_are_typed_and_ticked(
     opened(qtbot, draft, project("modules"))
     include = control(page, "build.include")
     boxes = include.findChildren(QCheckBox)
-    assert [box.text() for box in boxes if box.isVisible()] == list(draft.project.assets)
+    assert [box.text() for box in boxes] == list(draft.project.assets)
+    # Qt shows what joins a visible layout with its next turn
+    qtbot.waitUntil(lambda: all(box.isVisible() for box in boxes), timeout=WAIT)
     assert draft.request.build.include == draft.project.assets
     boxes[0].setFocus()
     qtbot.keyClick(boxes[0], Qt.Key.Key_Space)
