@@ -87,7 +87,8 @@ class History:
         """Note that a run begins on the first target of the request."""
         now = datetime.now(UTC)
         target = str(request.targets[0])
-        words = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{request.name}-{target}").strip("-.")[:80]
+        place = request.targets[0].address or target
+        words = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{request.name}-{place}").strip("-.")[:80]
         with self._open() as database:
             cursor = database.execute(
                 "INSERT INTO runs (started, name, target, kind, title, release, version, profile,"

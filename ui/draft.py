@@ -26,7 +26,7 @@ from app.i18n import _
 from app.request import PROFILE_NAME, DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
 from ui.problems import all_problems, project_problems
-from ui.proposals import AskedPort, Proposals, accept, propose, with_value
+from ui.proposals import AskedPort, Proposals, accept, of_kind, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
 from ui.targets import fitting
@@ -97,6 +97,8 @@ class Draft(QObject):
         self._proposals: Proposals = {}
         self._proposed_for: tuple[Path, str] | None = None
         self._untouched = self.request  # the answers as read, proposed or saved
+        self._carried: Target | None = None  # the server that came from another project
+        self._understood: Inspected | None = None  # what a look at the folder found before
         self._opened = Path()
         self._plan_wanted = False
         self._source_checked = False
@@ -130,14 +132,18 @@ class Draft(QObject):
     @property
     def toolchain(self) -> Toolchain | None:
         """The Go that builds, once the project was understood."""
-        found: Inspected | None = self.inspection.result
-        return found.toolchain if found else None
+        return self._known.toolchain if self._known else None
 
     @property
     def project(self) -> GoProject | None:
         """What the folder was understood to be."""
+        return self._known.project if self._known else None
+
+    @property
+    def _known(self) -> Inspected | None:
+        """What the look at the folder found; what it found before while that is done anew."""
         found: Inspected | None = self.inspection.result
-        return found.project if found else None
+        return found or (None if self.inspection.error else self._understood)
 
     @property
     def main(self) -> MainPackage | None:
@@ -200,6 +206,12 @@ class Draft(QObject):
         return self.request.targets[0] if self.request.targets else None
 
     @property
+    def carried(self) -> bool:
+        """Whether the server is only that of the last project: nobody named it for this one."""
+        carried, target = self._carried, self.target
+        return carried is not None and target is not None and carried.address == target.address
+
+    @property
     def credentials(self) -> Credentials:
         """What the user said in this session to get into the server."""
         from app.credentials import Credentials
@@ -251,6 +263,8 @@ class Draft(QObject):
             return
         request = self._asked_port.follow(self.request, request)
         former, self.request = self.request, request
+        same = former.project.path == request.project.path
+        self._understood = self.inspection.result or self._understood if same else None
         if former.targets[:1] != request.targets[:1]:
             self._disconnect()
         if former.deploy.windows.account != request.deploy.windows.account:
@@ -266,6 +280,11 @@ class Draft(QObject):
         """Change the answer with the profile key ``key``, like ``deploy.docker.ports``."""
         self.update(with_value(self.request, key, value))
 
+    def choose_kind(self, kind: str) -> None:
+        """Change how it runs; the server stays, reached in a way that fits."""
+        request = of_kind(self.request, kind, self.project)
+        self.update(replace(request, targets=fitting(kind, request.targets)))
+
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml; the server stays."""
         from ui import jobs
@@ -279,6 +298,7 @@ class Draft(QObject):
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
         self._untouched = with_value(self._fresh(), "project.path", folder)
+        self._carried = next(iter(self._untouched.targets), None)
         self.update(self._untouched)
 
     def _fresh(self) -> DeployRequest:
@@ -475,7 +495,7 @@ class Draft(QObject):
             self.inspect()
         if (
             self._idle(self.building)
-            and self.project
+            and self.inspection.result
             and self._answered(("name", "project", "build"))
         ):
             self.start_build()
@@ -536,7 +556,9 @@ class Draft(QObject):
             request = answers.request
             self.profile_path = answers.file
             self._proposed_for = (request.project.path, request.project.package)
-            if not request.targets:
+            if request.targets:
+                self._carried = None
+            else:
                 request = replace(request, targets=self.request.targets)
             self._untouched = request
             self.update(request)
@@ -557,7 +579,7 @@ class Draft(QObject):
         if project is None or self._proposed_for == (project.path, package):
             return
         try:
-            proposals = propose(project, package)
+            proposals = propose(project, package, self.request.deploy.kind)
         except ProfileError:
             return  # no program was chosen yet
         request = accept(self.request, proposals, self._proposals)

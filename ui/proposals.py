@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app.docker_rules import asked_port, published_ports
+from app.errors import ProfileError
 from app.request import DeployRequest
 
 if TYPE_CHECKING:
@@ -46,17 +47,22 @@ def service_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].rstrip("-")
 
 
-def propose(project: GoProject, package: str) -> Proposals:
-    """Return what the source of a main package suggests, by profile key."""
+def propose(project: GoProject, package: str, kind: str) -> Proposals:
+    """Return what the source of a main package suggests, by profile key.
+
+    Raises ProfileError as long as it is not clear which package is meant.
+    """
     main = project.main(package)
     port = main.ports[0] if main.ports else 0
-    return {
+    found: dict[str, Any] = {
         "name": service_name(main.name),
         "build.stamp": main.stamps[0] if main.stamps else "",
         "build.include": project.assets,
-        "deploy.docker.ports": (f"{port}:{port}",) if port else (),
         "deploy.health.tcp": port,
     }
+    if kind == "docker":
+        found["deploy.docker.ports"] = (f"{port}:{port}",) if port else ()
+    return found
 
 
 def accept(request: DeployRequest, new: Proposals, former: Proposals) -> DeployRequest:
@@ -66,6 +72,24 @@ def accept(request: DeployRequest, new: Proposals, former: Proposals) -> DeployR
         if value_of(request, key) in (value_of(untouched, key), former.get(key)):
             request = with_value(request, key, value)
     return request
+
+
+def of_kind(request: DeployRequest, kind: str, project: GoProject | None) -> DeployRequest:
+    """Return the answers for another kind: proposals for the former one go, its own come."""
+    changed = with_value(request, "deploy.kind", kind)
+    if project is None:
+        return changed
+    try:
+        former, new = (
+            propose(project, request.project.package, each) for each in (request.deploy.kind, kind)
+        )
+    except ProfileError:
+        return changed  # nothing was proposed yet
+    untouched = DeployRequest()
+    for key in former.keys() - new.keys():
+        if value_of(request, key) == former[key]:
+            changed = with_value(changed, key, value_of(untouched, key))
+    return accept(changed, {key: new[key] for key in new.keys() - former.keys()}, {})
 
 
 class AskedPort:

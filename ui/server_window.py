@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from app import service
 from app.credentials import Credentials, What
 from app.errors import AuthError, ConnectionLost, SlipwayError, UntrustedHost
-from app.events import Emit
+from app.events import Emit, Outcome
 from app.history import History
 from app.host import HostFacts
 from app.i18n import _
@@ -53,9 +53,13 @@ class Seen:
 
 
 class ServerWindow(QWidget):
-    """Shows one service on one server; ``closed`` when the window goes."""
+    """Shows one service on one server; ``closed`` when the window goes.
+
+    ``changed_server`` carries the service's request once something was rolled back there.
+    """
 
     closed = Signal()
+    changed_server = Signal(object)
 
     def __init__(self, access: Access, history: History, settings: Settings) -> None:
         super().__init__()
@@ -400,6 +404,9 @@ class ServerWindow(QWidget):
         self._dialog.open()
 
     def _rolled_back(self) -> None:
+        changed = (Outcome.SUCCEEDED, Outcome.FAILED_NOT_RESTORED)
+        if self._dialog is not None and self._dialog.run.outcome in changed:
+            self.changed_server.emit(self.request)
         self.look()
 
     def _dialog_gone(self) -> None:

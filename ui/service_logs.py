@@ -18,6 +18,8 @@ FIRST_LINES = 500
 class ServiceLog(LogView):
     """Follows the log of one service."""
 
+    stderr_role = "text"  # Go's own log package writes there
+
     def __init__(self, request: DeployRequest) -> None:
         super().__init__(_("Log of the service"))
         self._request = request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.credentials import Credentials
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class Windows(QObject):
-    """Opens them, brings the same one to the front the second time, and knows which are open."""
+    """Opens them, brings the same one to the front the second time, and knows which are open.
+
+    ``changed_server`` carries the request of a service that one of them has rolled back.
+    """
+
+    changed_server = Signal(object)
 
     def __init__(self, draft: Draft, history: History) -> None:
         super().__init__()
@@ -81,6 +86,7 @@ class Windows(QObject):
             window = ServerWindow(access, self._records, draft.settings)
             window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             window.closed.connect(self._server_closed)
+            window.changed_server.connect(self.changed_server)
             self._servers[key] = window
         else:
             window.look()

@@ -188,6 +188,7 @@ class Wizard(QMainWindow):
             from ui.windows import Windows
 
             self._windows = Windows(self.draft, self.history)
+            self._windows.changed_server.connect(self.deploy.overtake)
         return self._windows
 
     def show_history(self) -> None:
@@ -381,7 +382,20 @@ class Wizard(QMainWindow):
         )
 
     def take_back(self) -> None:
-        """Undo the interrupted run that was found on the server."""
+        """Ask, then undo the interrupted run that was found on the server."""
+        from ui.dialogs import ask
+
+        ask(
+            self,
+            _("Take the interrupted run back now?"),
+            _("What it did on {target} is undone, and what was there before runs again.").format(
+                target=self.draft.target
+            ),
+            _("&Take it back"),
+            self._take_back,
+        )
+
+    def _take_back(self) -> None:
         from ui.run import recover_task
 
         facts = self.draft.facts
@@ -389,7 +403,20 @@ class Wizard(QMainWindow):
             self._run(recover_task(self.draft.request, facts, self.access(), self.history))
 
     def finish(self) -> None:
-        """Go on with the interrupted run that was found on the server."""
+        """Ask, then go on with the interrupted run that was found on the server."""
+        from ui.dialogs import ask
+
+        ask(
+            self,
+            _("Finish the interrupted run now?"),
+            _("It goes on where it stood on {target}. If that fails, all of it is undone.").format(
+                target=self.draft.target
+            ),
+            _("&Finish it"),
+            self._finish,
+        )
+
+    def _finish(self) -> None:
         from ui.run import resume_task
 
         facts = self.draft.facts

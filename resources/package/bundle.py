@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -74,6 +74,7 @@ QT_TRANSLATIONS = ("qtbase_zh_CN.qm", "qtbase_en.qm")
 TRANSLATORS_FILES = (".po", ".pot")
 # drawn by the processor: Qt's stand-ins for a graphics card's driver on Windows
 QT_DRIVERS = ("opengl32sw.dll", "d3dcompiler_47.dll")
+RUNTIME = "msvcp140.dll"
 # What every Linux with a desktop has, and what must be its own: others would not fit its fonts,
 # its services, its graphics card's driver.
 DESKTOP_LIBRARIES = (
@@ -111,7 +112,7 @@ def _wanted(path: Path) -> bool:
 
 def used(binaries: list[Entry], datas: list[Entry]) -> tuple[list[Entry], list[Entry]]:
     """Leave out what is for things that Slipway does not do, and links to that."""
-    kept = _reachable([entry for entry in binaries if not _unused(entry[0])])
+    kept = list(_once(_reachable([entry for entry in binaries if not _unused(entry[0])])))
     others = [entry for entry in datas if not _unused(entry[0])]
     names = {entry[0] for entry in (*kept, *others)}
     gone = {entry[0] for entry in (*binaries, *datas)} - names
@@ -160,6 +161,17 @@ def _reachable(entries: list[Entry]) -> list[Entry]:
         asked.add(name)
         left += linked_with(Path(libraries[name]))
     return [entry for entry in entries if _file_name(entry[0]) in asked]
+
+
+def _once(entries: list[Entry]) -> Iterator[Entry]:
+    """Put the C++ runtime that several packages bring beside Python's own, where all find it."""
+    found = False
+    for place, source, kind in entries:
+        if _file_name(place) != RUNTIME:
+            yield place, source, kind
+        elif not found:
+            found = True
+            yield PurePosixPath(place.replace("\\", "/")).name, source, kind
 
 
 def _file_name(place: str) -> str:

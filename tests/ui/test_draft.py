@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from app import sample
 from app.image import Image
-from app.request import DeployRequest
+from app.request import DeployRequest, Target
 from app.transport import Secret
 from tests.memory_keyring import MemoryKeyring
 from ui.draft import Draft
@@ -70,8 +70,43 @@ def test_only_what_an_answer_touches_is_dropped(qtbot: QtBot, draft: Draft, proj
     assert draft.package is None
     assert draft.project is not None
     assert built(qtbot, draft).version == "v9"
+    known = draft.project
     draft.set("build.tags", ("other",))
-    assert draft.project is None
+    assert draft.package is None
+    assert draft.project is known, "the pages behind would be locked while it is looked at anew"
+    qtbot.waitUntil(lambda: draft.inspection.running, timeout=WAIT)
+    assert not texts(draft) or texts(draft) == ["Choose a server."]
+    assert built(qtbot, draft).version == "v9"
+    assert draft.project is not known
+
+
+def test_what_is_proposed_for_a_kind_goes_with_it(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    opened(qtbot, draft, project("good"))
+    draft.choose_kind("windows-service")
+    assert draft.request.deploy.docker == DeployRequest().deploy.docker
+    assert draft.request.deploy.health.tcp == 8080
+    draft.choose_kind("docker")
+    assert draft.request.deploy.docker.ports == ("8080:8080",)
+    draft.set("deploy.docker.ports", ("80:8080",))
+    draft.choose_kind("windows-service")
+    assert draft.request.deploy.docker.ports == ("80:8080",), "the user's own answer was lost"
+
+
+def test_a_server_of_another_project_is_said_to_be_one(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    assert not draft.carried
+    opened(qtbot, draft, project("good"))
+    draft.set("targets", (Target("web1.example.com"),))
+    assert not draft.carried
+    opened(qtbot, draft, project("modules"))
+    assert draft.carried
+    draft.choose_kind("windows-service")
+    assert draft.carried
+    draft.set("targets", (Target("web2.example.com"),))
+    assert not draft.carried
 
 
 def test_of_two_folders_only_the_last_is_ever_reported(

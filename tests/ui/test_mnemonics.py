@@ -25,8 +25,7 @@ APART = {
     "Take these settin&gs over",
     "Lo&g in by",
     "St&op",
-    "R&oll back…",
-    "Resu&me…",
+    "Take it ba&ck…",
     "Test &connection",
     "Co&mpare the key…",
 }

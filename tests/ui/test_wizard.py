@@ -32,6 +32,7 @@ from app.events import Outcome
 from app.history import History
 from app.request import DeployRequest, HealthOptions, Target
 from app.runner import Runner
+from tests.command_line import begin
 from ui import __main__ as program
 from ui.crash import CrashReporter, crash_report
 from ui.crash_dialog import CrashDialog
@@ -253,12 +254,7 @@ def test_rolling_back_to_a_release_from_the_server_window(
 ) -> None:
     for greeting in ("one", "two"):
         ready.draft.set("deploy.env", {"PORT": str(port), "GREETING": greeting})
-        qtbot.waitUntil(lambda: ready.reachable() == ready.last - 1, timeout=PATIENCE)
-        ready.go_to(ready.last - 1)
-        qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
-        ready.next()
-        qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
-        ready.go_to(2)
+        deploy(qtbot, ready)
     assert '"greeting":"two"' in get(port)
     ready.show_server()
     server = next(each for each in ready.windows.shown() if isinstance(each, ServerWindow))
@@ -273,9 +269,53 @@ def test_rolling_back_to_a_release_from_the_server_window(
         dialog.start_button.click()
     assert dialog.run.outcome is Outcome.SUCCEEDED
     assert '"greeting":"one"' in get(port)
+    assert ready.deploy.notice.text.startswith("A later run changed the service")
+    assert not ready.deploy.roll_back_button.isEnabled(), "it would take back what is past"
     dialog.close()
     qtbot.waitUntil(lambda: server._dialog is None)
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("button", "consent", "greeting"),
+    [("Take it ba&ck…", "&Take it back", "one"), ("Finis&h it…", "&Finish it", "two")],
+)
+def test_an_interrupted_run_is_gone_on_with_only_when_asked(
+    qtbot: QtBot, ready: Wizard, port: int, tmp_path: Path, button: str, consent: str, greeting: str
+) -> None:
+    deploy(qtbot, ready)
+    request = ready.draft.request
+    ready.draft.set("deploy.health", replace(request.deploy.health, stable=5.0))
+    ready.draft.set("deploy.env", {"PORT": str(port), "GREETING": "two"})
+    ready.save_as(tmp_path / "slipway.toml")
+    killed = begin("deploy", tmp_path / "slipway.toml", "--yes", waits_for="must stay so")
+    killed.kill()
+    killed.communicate()
+    ready.draft.look_again()
+    qtbot.waitUntil(lambda: ready.reachable() == ready.last - 1, timeout=PATIENCE)
+    ready.go_to(ready.last - 1)
+    buttons = ready.review.findChildren(QPushButton)
+    chosen = next(each for each in buttons if each.text() == button)
+    qtbot.waitUntil(chosen.isVisible, timeout=PATIENCE)
+    for answer in (1, 0):
+        chosen.click()
+        answers = ready.findChildren(ConfirmDialog)[-1].findChildren(QPushButton)
+        assert [each.text() for each in answers] == [consent, "&Cancel"]
+        assert not ready.deploying
+        answers[answer].click()
+    assert ready.deploying
+    qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
+    assert f'"greeting":"{greeting}"' in get(port)
+
+
+def deploy(qtbot: QtBot, wizard: Wizard) -> None:
+    """Go on to Review and deploy."""
+    qtbot.waitUntil(lambda: wizard.reachable() == wizard.last - 1, timeout=PATIENCE)
+    wizard.go_to(wizard.last - 1)
+    qtbot.waitUntil(wizard.next_button.isEnabled, timeout=PATIENCE)
+    wizard.next()
+    qtbot.waitUntil(lambda: not wizard.deploying, timeout=PATIENCE)
+    wizard.go_to(2)
 
 
 def test_closing_while_running_asks_cancels_and_waits(

@@ -40,8 +40,11 @@ class AddressCard(Card):
         self._wanted: Way | None = None  # what was chosen while no server is named
         self.body.addWidget(self._add_where())
         self._add_fields()
+        self._address_field = Field(
+            "targets.address", _("&Address"), self.address, beside=(self.recent,)
+        )
         self._common: tuple[Field, ...] = (
-            Field("targets.address", _("&Address"), self.address, beside=(self.recent,)),
+            self._address_field,
             Field("targets.user", _("&User"), self.user),
             Field("targets.port", _("&Port"), self.port),
         )
@@ -157,6 +160,10 @@ class AddressCard(Card):
             field.setVisible(way == "winrm")
         self._ca_field.setVisible(way == "winrm" and shown.scheme == "https")
         self._auth_field.explain(auth_words(shown.auth) if way == "winrm" else "")
+        carried = _(
+            "Taken over from your last project. Name another server if this one runs elsewhere."
+        )
+        self._address_field.explain(carried if self._draft.carried else "")
         self._explain(way, shown)
         if way != "local" and self.target() != shown:
             self._show(shown)

@@ -35,6 +35,7 @@ class DeployPage(Page):
     scrolls = False
     run: Run | None = None
     _request = DeployRequest()  # what the run is about, whatever is answered since
+    _overtaken = False  # whether something else was done with the service since
     show_server = Signal(object)
     start_over = Signal()
     idle = Signal()
@@ -96,6 +97,7 @@ class DeployPage(Page):
             self.run.deleteLater()
         self.run = Run(task, self)
         self._request = self.draft.request
+        self._overtaken = False
         self.run.happened.connect(self.view.take)
         self.run.changed.connect(self.refresh)
         self.view.show_rows(task.rows)
@@ -104,6 +106,12 @@ class DeployPage(Page):
         self.run.start()
         self._clock.start()
         return self.run
+
+    def overtake(self, request: DeployRequest) -> None:
+        """Know that a run elsewhere has changed a service: what is said here may be past."""
+        if (request.name, request.targets) == (self._request.name, self._request.targets):
+            self._overtaken = True
+            self.refresh()
 
     def refresh(self) -> None:
         """Show what can be done now, and how it ended."""
@@ -119,13 +127,8 @@ class DeployPage(Page):
             _("Cancelling…") if run.state is RunState.CANCELLING else _("&Cancel")
         )
         self.roll_back_button.setVisible(not run.running)
-        self.roll_back_button.setEnabled(run.can_roll_back)
-        done = run.state is RunState.ENDED and not run.can_roll_back
-        self.roll_back_button.setToolTip(
-            _("This run left nothing to take back. Show server, then Releases, goes back further.")
-            if done
-            else ""
-        )
+        self.roll_back_button.setEnabled(run.can_roll_back and not self._overtaken)
+        self.roll_back_button.setToolTip(self._why_no_way_back(run))
         for each in (self.server_button, self.again_button):
             each.setVisible(run.state is RunState.ENDED)
         self._lead.setText(self.lead)
@@ -136,10 +139,25 @@ class DeployPage(Page):
             self._clock.stop()
             self.idle.emit()
 
+    def _why_no_way_back(self, run: Run) -> str:
+        if self._overtaken:
+            return _("A later run changed the service. Show server, then Releases, goes back.")
+        if run.state is RunState.ENDED and not run.can_roll_back:
+            return _(
+                "This run left nothing to take back. Show server, then Releases, goes back further."
+            )
+        return ""
+
     def _show_end(self, run: Run) -> None:
         ended = run.state is RunState.ENDED
         url = self._request.deploy.health.http
-        if ended:
+        if ended and self._overtaken:
+            self.notice.say(
+                "info",
+                _("A later run changed the service"),
+                _("What stands below is past. Show server says what runs now."),
+            )
+        elif ended:
             more = _("{url} answers as it should.").format(url=url) if url else ""
             page = browser_url(self._request)
             if page and not url.startswith(page):

@@ -49,9 +49,9 @@ class FoundServer(QWidget):
         column.addWidget(self._locked)
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
-            button(_("R&oll back…"), self.take_back.emit, "rollback")
+            button(_("Take it ba&ck…"), self.take_back.emit, "rollback")
         )
-        self._finish = button(_("Resu&me…"), self.finish.emit, "play")
+        self._finish = button(_("Finis&h it…"), self.finish.emit, "play")
         self._interrupted.buttons.addWidget(self._finish)
         self._interrupted.buttons.addStretch(1)
         column.addWidget(self._interrupted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
@@ -11,7 +9,6 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QRadioButton, Q
 from app.i18n import _
 from app.request import KINDS
 from ui.draft import Draft
-from ui.targets import fitting
 from ui.theme import set_role
 from ui.widgets.basics import Icon, check_radio, label
 
@@ -77,11 +74,7 @@ class KindChoice(QWidget):
         if not checked:
             return
         kind = next(kind for kind, card in self._cards.items() if card.radio.isChecked())
-        request = self._draft.request
-        targets = fitting(kind, request.targets)
-        self._draft.update(
-            replace(request, deploy=replace(request.deploy, kind=kind), targets=targets)
-        )
+        self._draft.choose_kind(kind)
 
 
 class ChoiceCard(QFrame):

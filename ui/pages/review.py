@@ -31,9 +31,9 @@ class ReviewPage(Page):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._interrupted = Notice()
         self._interrupted.buttons.addWidget(
-            button(_("Ta&ke it back…"), self.take_back.emit, "rollback")
+            button(_("Take it ba&ck…"), self.take_back.emit, "rollback")
         )
-        self._finish = button(_("F&inish it…"), self.finish.emit, "play")
+        self._finish = button(_("Finis&h it…"), self.finish.emit, "play")
         self._interrupted.buttons.addWidget(self._finish)
         self._interrupted.buttons.addStretch(1)
         self.body.addWidget(self._interrupted)
@@ -151,7 +151,7 @@ class ReviewPage(Page):
         return draft.planning.error or draft.building.error or draft.connecting.error
 
     def _waiting_for(self) -> str:
-        if self.draft.building.running:
+        if self.draft.building.running or self.draft.inspection.running:
             return _("Waiting for the build to finish…")
         if self.draft.connecting.running:
             return _("Connecting to the server…")

@@ -77,7 +77,7 @@ class ServerPage(Page):
         target = self.draft.target
         if target is None:
             return ""
-        return _("this computer") if target.transport == "local" else str(target)
+        return _("this computer") if target.transport == "local" else target.address
 
     @property
     def busy(self) -> bool:
@@ -143,7 +143,9 @@ class ServerPage(Page):
         # one that can't take the focus would hold Tab up
         proxy = usable if usable.isEnabled() else None
         self._test_line.setFocusProxy(proxy)  # type: ignore[arg-type]
-        connects = _("Connecting to {target}…").format(target=self.note)
+        connects = _("Connecting to {target}…").format(
+            target=self.note if target == THIS_COMPUTER else target
+        )
         self._state.setText((self.draft.under_way or connects) if running else "")
         if running or error is not None:
             self._test_field.show_problem(None)  # said more fully elsewhere on the page

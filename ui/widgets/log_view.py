@@ -52,6 +52,8 @@ class LogView(QWidget):
     """
 
     following = Signal(bool)
+    # not danger: most programs log to stderr, and nothing is wrong with its lines
+    stderr_role = "warning"
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -244,10 +246,9 @@ class LogView(QWidget):
         self._feeder.start()
 
     def _recolour(self) -> None:
-        # not danger: most programs log to stderr, and nothing is wrong with its lines
         roles: dict[Sort, str] = {
             "stdout": "text",
-            "stderr": "warning",
+            "stderr": self.stderr_role,
             "note": "accent",
             "heading": "text",
         }
