@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from app import commands, supervise
+from app import commands, queries, supervise
 from app.console import Console, Interrupts
 from app.demo import run as demo
 from app.doctor import run as doctor
@@ -138,9 +139,17 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Writes its headings as the language does."""
+
+    def format_help(self) -> str:
+        """Return the help; argparse ends its headings with a colon that is not Chinese."""
+        return re.sub(r"(?m)^(\S*[^\x00-\x7f]):$", r"\1：", super().format_help())
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog=PROGRAM,
         description=_("Puts a Go service on a server and can take it back."),
         epilog=_("Without a command, the wizard opens."),
@@ -160,7 +169,7 @@ def make_parser() -> argparse.ArgumentParser:
         help=_("the profile, or the folder of slipway.toml or of a Go project"),
     )
     _add_demo(parts)
-    inspect = _add(parts, "inspect", commands.inspect, _("show what a Go project is"))
+    inspect = _add(parts, "inspect", queries.inspect, _("show what a Go project is"))
     inspect.add_argument("folder", metavar=_("DIR"))
     _add_json(inspect)
     _add_go(inspect)
@@ -179,9 +188,9 @@ def make_parser() -> argparse.ArgumentParser:
     resume = _add_profile(parts, "resume", commands.resume, _("go on with an interrupted run"))
     _add_go(resume)
     _add_yes(resume)
-    _add_profile(parts, "status", commands.status, _("show what runs there"))
-    _add_profile(parts, "releases", commands.releases, _("list the releases that lie there"))
-    logs = _add_profile(parts, "logs", commands.logs, _("show the service's output"))
+    _add_profile(parts, "status", queries.status, _("show what runs there"))
+    _add_profile(parts, "releases", queries.releases, _("list the releases that lie there"))
+    logs = _add_profile(parts, "logs", queries.logs, _("show the service's output"))
     logs.add_argument("-f", "--follow", action="store_true", help=_("go on until Ctrl-C"))
     logs.add_argument(
         "--lines", type=_count, default=200, metavar="N", help=_("how many old lines")

@@ -144,12 +144,12 @@ KEYS = {
     "build.version": (
         (
             "The version that is shown and stamped; `auto` asks git ("
-            "`git describe --tags --always`, with `-dirty` behind it for changes to anything but "
-            "`slipway.toml`)."
+            "`git describe --tags --always`, with `-dirty` behind it if any file but "
+            "`slipway.toml` is changed or new)."
         ),
         (
             "显示并写入程序的版本；`auto` 向 git 询问（`git describe --tags --always`；"
-            "`slipway.toml` 以外的文件有改动时，末尾加上 `-dirty`）。"
+            "`slipway.toml` 以外有改动或新增的文件时，末尾加上 `-dirty`）。"
         ),
     ),
     "build.stamp": (

@@ -15,12 +15,13 @@ CHINESE_FONTS = ("Microsoft YaHei UI", "PingFang SC", "Noto Sans CJK SC", "Sourc
 
 
 class LeftWords(QTranslator):
-    """What Qt's translation into Chinese has left in English."""
+    """What Qt's translation into Chinese has left in English, or says in an unusual word."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._words = {
             ("QFileDialog", "&Look in:"): _("&Look in:"),
+            ("QFileSystemModel", "Size"): _("Size"),
             ("QFileDialog", "Files of &type:"): _("Files of &type:"),
         }
 

@@ -241,7 +241,4 @@ def _restores(facts: HostFacts) -> tuple[str, ...]:
 
 
 def _cannot() -> tuple[str, ...]:
-    return (
-        _("databases and files that the program wrote to"),
-        _("the program after a restart of this computer: nothing starts it again by itself"),
-    )
+    return (_("databases and files that the program wrote to"),)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app import commands, demo, profile, sample, supervise
+from app import commands, demo, profile, queries, sample, supervise
 from app.cli import main
 from app.console import Console, JsonView, Meter, TextView, size, table
 from app.errors import HealthCheckFailed
@@ -181,7 +181,7 @@ def test_a_bug_is_called_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_pa
     def broken(*_words: object) -> None:
         raise RuntimeError("forgot something")
 
-    monkeypatch.setattr(commands, "open_project", broken)
+    monkeypatch.setattr(queries, "open_project", broken)
     answer = run("inspect", PROJECTS / "good")
     assert answer.code == 70
     assert "bug in Slipway" in answer.err

@@ -183,7 +183,7 @@ def server_facts(facts: HostFacts) -> list[Fact]:
             words.append(_("rootless"))
         if facts.docker.cli.sudo:
             words.append(_("by sudo"))
-        found.append((_("Docker"), _(", ").join(words), facts.docker.cli.path))
+        found.append((_("Docker"), " · ".join(words), facts.docker.cli.path))
     if facts.windows is not None and facts.windows.nssm:
         found.append((_("NSSM"), facts.windows.nssm[0], ""))
     if facts.disk_free:

@@ -37,7 +37,7 @@ def kind_words() -> dict[str, tuple[str, str]]:
             _("Process on this computer"),
             _(
                 "Runs here, without a server, for trying out. It goes on when the wizard is "
-                "closed, and can be stopped and rolled back like any other."
+                "closed, until this computer is restarted, and can be rolled back like any other."
             ),
         ),
     }

@@ -1,0 +1,149 @@
+"""The commands that only look: a ``Session`` goes in, an exit code comes out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from app import service
+from app.commands import interrupted_text
+from app.console import Console, columns, table
+from app.errors import Cancelled
+from app.i18n import _
+from app.project import GoProject, open_project
+from app.releases import Release
+from app.request import DeployRequest
+from app.session import DONE, Host, Session
+from app.shapes import project_shape, release_shape, status_shape
+
+
+def status(session: Session) -> int:
+    """Show what runs on each target."""
+    return session.each(_status)
+
+
+def _status(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        now = service.status(host.transport, request, host.facts)
+        session.console.show(status_shape(now, host.facts))
+        records = host.facts.records
+        healthy = {True: _("yes"), False: _("no"), None: _("not asked")}[now.healthy]
+        rows = [
+            (_("Target"), f"{now.target} ({host.facts.os_name}, {host.facts.platform})"),
+            (_("State"), service.state_words(now.state)),
+            (_("Version"), now.version or "–"),
+            (_("Release"), now.release or "–"),
+            (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
+            (_("Since"), _local_time(now.since) if now.since else "–"),
+            (_("Restarts"), str(now.restarts)),
+        ]
+        if records.lock:
+            rows.append((_("Locked by"), str(records.lock)))
+        _say_table(session.console, rows)
+        if records.abandoned_run:
+            session.console.say(_("Interrupted:"))
+            session.console.say(interrupted_text(records.abandoned_run))
+    return DONE
+
+
+def _local_time(text: str) -> str:
+    """Return a server's time, like ``2026-11-24T10:20:36.8Z``, as this computer's clock says it."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return text
+
+
+def releases(session: Session) -> int:
+    """List what lies on each target."""
+    return session.each(_releases)
+
+
+def _releases(session: Session, request: DeployRequest) -> int:
+    with session.host(request) as host:
+        found = service.newest_first(host.facts)
+        shapes = [release_shape(item, request, host.facts) for item in found]
+        session.console.show({"target": str(host.target), "name": request.name, "releases": shapes})
+        if not found:
+            session.console.say(_("There is no release on {target}.").format(target=host.target))
+            return DONE
+        heads = (_("Release"), _("Version"), _("State"), _("By"))
+        rows = [(item.id, item.version, _release_state(item, host), item.by) for item in found]
+        for line in table((heads, *rows)):
+            session.console.say(line)
+    return DONE
+
+
+def _release_state(item: Release, host: Host) -> str:
+    words = service.release_words(host.request, host.facts, item)
+    return _(", ").join((words, _("uncommitted changes"))) if item.dirty else words
+
+
+def logs(session: Session) -> int:
+    """Show the last lines of what runs, and with -f those to come, until Ctrl-C."""
+    return session.each(_logs)
+
+
+def _logs(session: Session, request: DeployRequest) -> int:
+    console = session.console
+
+    def line(stream: str, text: str) -> None:
+        console.show({"event": "log", "stream": stream, "text": text})
+        console.say(text)
+
+    with session.host(request) as host, session.interrupts.gentle("") as cancel:
+        try:
+            service.follow_logs(
+                host.transport,
+                request,
+                host.facts,
+                lines=session.options.lines,
+                follow=session.options.follow,
+                on_line=line,
+                cancel=cancel,
+            )
+        except Cancelled:
+            return DONE  # the only way to end following
+    return DONE
+
+
+def inspect(session: Session) -> int:
+    """Show what a folder is."""
+    project = open_project(Path(session.options.folder).absolute(), session.toolchain())
+    session.console.show(project_shape(project))
+    _say_project(session.console, project)
+    return DONE
+
+
+def _say_project(console: Console, project: GoProject) -> None:
+    revision = project.revision
+    dirty = _(" with uncommitted changes") if revision and revision.dirty else ""
+    _say_table(
+        console,
+        [
+            (_("Folder"), str(project.path)),
+            (_("Module"), project.module),
+            (_("Go"), project.go_version or "–"),
+            (_("Version"), f"{revision.describe}{dirty}" if revision else _("not under git")),
+            (_("Vendored"), _("yes") if project.vendored else _("no")),
+            (_("Dockerfile"), project.dockerfile or "–"),
+            (_("Folders to include"), ", ".join(project.assets) or "–"),
+        ],
+    )
+    console.say(_("Programs:"))
+    for main in project.mains:
+        notes = [
+            _("uses cgo") if main.cgo else "",
+            _("Windows service") if main.windows_service else "",
+            _("version in {names}").format(names=", ".join(main.stamps)) if main.stamps else "",
+            _("port {ports}").format(ports=", ".join(map(str, main.ports))) if main.ports else "",
+        ]
+        words = _("; ").join(filter(None, notes))
+        console.say(f"  {main.path}  {words}".rstrip())
+
+
+def _say_table(console: Console, rows: list[tuple[str, str]]) -> None:
+    width = max(columns(name) for name, _text in rows)
+    for name, text in rows:
+        gap = " " * (width - columns(name))
+        console.say(_("{name}: {text}").format(name=name, text=gap + text))
