@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app import commands, demo, profile, queries, sample, supervise
+from app import demo, profile, queries, sample, supervise
 from app.cli import main
 from app.console import Console, JsonView, Meter, TextView, size, table
 from app.errors import HealthCheckFailed
