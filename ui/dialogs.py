@@ -262,9 +262,9 @@ class SecretsDialog(Asking):
         self._edits = []
         for prompt, echo in prompts:
             edit = QLineEdit()
-            edit.setEchoMode(QLineEdit.EchoMode.Normal if echo else QLineEdit.EchoMode.Password)
             edit.setInputMethodHints(Qt.InputMethodHint.ImhSensitiveData)
-            self.body.addWidget(Field("", prompt.rstrip(": "), edit, stacked=True))
+            beside = () if echo else (_hide(edit),)
+            self.body.addWidget(Field("", prompt.rstrip(": "), edit, beside=beside, stacked=True))
             self._edits.append(edit)
         self.keeping = KeyringBox(_("&Remember in the keyring of this computer"), ticked=False)
         self.keeping.setVisible(remember)
@@ -339,13 +339,12 @@ class SecretValueDialog(Asking):
         self._name.setReadOnly(bool(name))
         self._name.textChanged.connect(self._check)
         self._value = QLineEdit()
-        self._value.setEchoMode(QLineEdit.EchoMode.Password)
         self._value.textChanged.connect(self._check)
-        self._show = QCheckBox(_("&Show"))
-        self._show.toggled.connect(self._show_toggled)
         self._name_field = Field("", _("&Name"), self._name, stacked=True)
         self.body.addWidget(self._name_field)
-        self.body.addWidget(Field("", _("&Value"), self._value, beside=(self._show,), stacked=True))
+        self.body.addWidget(
+            Field("", _("&Value"), self._value, beside=(_hide(self._value),), stacked=True)
+        )
         self.keeping = KeyringBox(_("&Keep the value in the keyring of this computer"), ticked=True)
         self.body.addWidget(self.keeping)
         self._accept = button(
@@ -380,9 +379,17 @@ class SecretValueDialog(Asking):
         self._name_field.explain(words)
         self._accept.setEnabled(bool(name) and not words and bool(self._value.text()))
 
-    def _show_toggled(self, shown: bool) -> None:
-        mode = QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password
-        self._value.setEchoMode(mode)
+
+def _hide(edit: QLineEdit) -> QCheckBox:
+    """Hide what is typed; the box returned shows it."""
+
+    def show(shown: bool) -> None:
+        edit.setEchoMode(QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password)
+
+    show(False)
+    box = QCheckBox(_("&Show"))
+    box.toggled.connect(show)
+    return box
 
 
 def _breakable(text: str) -> str:

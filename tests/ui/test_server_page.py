@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.docker_facts import Container
@@ -193,6 +193,9 @@ def test_a_password_is_not_shown_and_remembered_only_on_request(
     dialog.show()
     qtbot.keyClicks(dialog._edits[0], "hunter2")
     assert dialog._edits[0].displayText() != "hunter2"
+    show = next(each for each in dialog.findChildren(QCheckBox) if each.text() == "&Show")
+    show.click()
+    assert dialog._edits[0].displayText() == "hunter2"
     assert not dialog.remember
     qtbot.keyClick(dialog._edits[0], Qt.Key.Key_Return)
     assert dialog.result() == SecretsDialog.DialogCode.Accepted
