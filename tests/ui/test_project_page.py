@@ -41,6 +41,22 @@ def type_path(qtbot: QtBot, page: ProjectPage, path: Path) -> None:
     qtbot.keyClick(page._path, Qt.Key.Key_Return)
 
 
+def test_a_project_opened_elsewhere_stays_when_the_field_is_left(
+    qtbot: QtBot, page: ProjectPage, draft: Draft, project: Copy
+) -> None:
+    """Dropped, or opened by the menu, while the focus is where the former one was typed."""
+    first, second = project("good"), project("modules")
+    type_path(qtbot, page, first)
+    qtbot.waitUntil(page._understood.isVisible, timeout=WAIT)
+    assert page._path.hasFocus()
+    draft.open(second)
+    assert page._path.text() == str(second)
+    qtbot.keyClick(page._path, Qt.Key.Key_Tab)
+    assert not page._path.hasFocus()
+    assert draft.request.project.path == second
+    qtbot.waitUntil(lambda: draft.project is not None, timeout=WAIT)
+
+
 def named(page: ProjectPage, text: str) -> QPushButton:
     return next(
         each for each in page.findChildren(QPushButton) if each.text().replace("&", "") == text

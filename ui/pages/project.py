@@ -43,6 +43,7 @@ class ProjectPage(Page):
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
+        self._shown_path = Path()
         self._path = QLineEdit()
         self._path.setPlaceholderText(_("Folder of the project, or a slipway.toml"))
         self._path.setAcceptDrops(False)  # what is dropped here is for the window
@@ -178,8 +179,10 @@ class ProjectPage(Page):
             self._understood.show()  # before problems look for their fields
         super().refresh()
         path = self.draft.request.project.path
-        if not self._path.hasFocus() or self._path.text() == "":
-            self._path.setText("" if path == Path() else str(path))
+        typing = self._path.hasFocus() and self._path.isModified()
+        if path != self._shown_path or not typing:  # or leaving it would open the former one again
+            self._shown_path = path
+            self._show_path(path)
         error = self.draft.reading.error or self.draft.inspection.error
         looking = self.draft.inspection.running or self.draft.reading.running
         self._looking.setVisible(looking)
@@ -267,8 +270,13 @@ class ProjectPage(Page):
 
         folder, now = path.absolute(), self.draft.request.project.path
         if folder not in (now, self.draft.profile_path):
-            self._path.setText("" if now == Path() else str(now))  # until the question is answered
+            self._show_path(now)  # until the question is answered
             settle_changes(self.window(), self.draft, lambda: self._begin_anew(folder))
+
+    def _show_path(self, path: Path) -> None:
+        text = "" if path == Path() else str(path)
+        if text != self._path.text():
+            self._path.setText(text)
 
     def _begin_anew(self, folder: Path) -> None:
         self._path.setText(str(folder))
