@@ -1,4 +1,4 @@
-"""What Go source says about itself where the toolchain has no answer: variables and ports."""
+"""What Go source says about itself where the toolchain has no answer: variables, ports, routes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ _VERSION_NAME = re.compile(r"version|^(build|release|revision|tag)$", re.IGNOREC
 _ADDRESS = re.compile(r"(?P<host>|localhost|[\d.]+|\[[0-9a-fA-F:]*\]):(?P<port>\d{1,5})")
 _LISTENING = re.compile(r"listen|addr|bind", re.IGNORECASE)
 _PORT_NAME = re.compile(r"port$", re.IGNORECASE)
+# The usual names of a page that says whether a service is well, and how routers are told of one.
+_HEALTH_PAGE = re.compile(
+    r"(?:GET )?(?P<path>(?:/[\w-]+)*/(?:healthz?|healthy|health-?check|livez|readyz|ping))"
+)
+_ROUTING = frozenset({"Handle", "HandleFunc", "HandlerFunc", "Get", "GET", "Any"})
 # How far before a literal its context is looked for: the call or field that it belongs to.
 _CONTEXT = 8
 # How far behind os.Getenv("PORT") its default may stand.
@@ -89,6 +94,18 @@ def listening_ports(files: Iterable[Path]) -> tuple[int, ...]:
         sure.update(dict.fromkeys(_listen_calls(found)))
         maybe.update(dict.fromkeys(_port_defaults(found)))
     return tuple(sure | maybe)
+
+
+def health_pages(files: Iterable[Path]) -> tuple[str, ...]:
+    """Return the paths at which the source seems to say whether it is well, like ``/healthz``."""
+    pages: dict[str, None] = {}
+    for path in files:
+        found = read_tokens(path)
+        for call, bracket, route in zip(found, found[1:], found[2:], strict=False):
+            match = _HEALTH_PAGE.fullmatch(route.text) if route.kind == "string" else None
+            if match and call.text in _ROUTING and bracket.text == "(":
+                pages[match["path"]] = None
+    return tuple(sorted(pages, key=lambda page: "health" not in page))
 
 
 def _variable_declarations(found: list[Token]) -> Iterator[list[Token]]:

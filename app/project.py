@@ -15,7 +15,12 @@ from app.errors import ProfileError, ProjectError, SlipwayError
 from app.events import Stream
 from app.git import GitRevision, git_revision
 from app.go_problems import go_problem
-from app.gosource import listening_ports, string_variables, version_variables
+from app.gosource import (
+    health_pages,
+    listening_ports,
+    string_variables,
+    version_variables,
+)
 from app.i18n import _
 from app.processes import ProcessResult
 from app.reasons import reason
@@ -45,7 +50,8 @@ class MainPackage:
 
     ``path`` is relative to the project, like "./cmd/hello" or "."; ``folder`` and
     ``module_folder`` are absolute; ``name`` is its binary's, without ".exe". ``stamps`` are
-    variables that look like a version, ``variables`` all of main's that -X can set.
+    variables that look like a version, ``variables`` all of main's that -X can set;
+    ``health_pages`` are paths at which it seems to say whether it is well.
     """
 
     path: str
@@ -59,6 +65,7 @@ class MainPackage:
     module: str
     module_folder: Path
     variables: tuple[str, ...] = ()
+    health_pages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ class GoProject:
                 return self.mains[0]
             raise ProfileError(
                 "project.package",
-                _("The project has several programs"),
+                _("The project has several programs."),
                 choices,
                 _("Choose the one to deploy."),
             )
@@ -100,7 +107,7 @@ class GoProject:
                 return main
         raise ProfileError(
             "project.package",
-            _("There is no program “{package}” in this project").format(package=package),
+            _("There is no program “{package}” in this project.").format(package=package),
             _("It has: {choices}").format(choices=choices),
             _("Choose one of these."),
         )
@@ -398,6 +405,7 @@ def _main(
     foreign = [part for part in parts if not part.get("Standard")]
     own = [part for part in foreign if (part.get("Module") or {}).get("Main")]
     variables = string_variables(_sources(package))
+    sources = [source for part in own for source in _sources(part)]
     return MainPackage(
         path="." if inner == "." else f"./{inner}",
         import_path=package["ImportPath"],
@@ -406,11 +414,12 @@ def _main(
         windows_service=not SERVICE_PACKAGES.isdisjoint(windows.get("Deps") or ()),
         stamps=tuple(f"main.{name}" for name in version_variables(variables))
         + _stamps_elsewhere(own[1:]),
-        ports=listening_ports(source for part in own for source in _sources(part)),
+        ports=listening_ports(sources),
         folder=folder,
         module=module["Path"],
         module_folder=Path(module["Dir"]),
         variables=variables,
+        health_pages=health_pages(sources),
     )
 
 

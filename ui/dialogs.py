@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.credentials import CERTIFICATE, PasswordStore, What, hex_fingerprint
-from app.errors import UntrustedHost
+from app.credentials import CERTIFICATE, Credentials, PasswordStore, What, hex_fingerprint
+from app.errors import AuthError, SlipwayError, UntrustedHost
 from app.i18n import _, sentences
 from app.request import Target
 from app.rules import ENV_NAME
@@ -234,7 +234,7 @@ class KeyringBox(QWidget):
         words = sentences(
             _("The system's keyring can't be used."),
             reason,
-            _("Slipway forgets it when it is closed."),
+            _("What you enter is forgotten when Slipway is closed."),
         )
         self.box.setChecked(False)
         self.box.setEnabled(False)
@@ -281,6 +281,22 @@ class SecretsDialog(Asking):
     def remember(self) -> bool:
         """Whether it shall be kept in the keyring."""
         return self.keeping.box.isChecked()
+
+
+def secret_needed(error: AuthError) -> What:
+    """Return which secret a server misses."""
+    names: dict[str, What] = {"passphrase": "passphrase", "sudo": "sudo"}
+    return names.get(error.needs, "password")
+
+
+def is_question(error: SlipwayError, given: Credentials) -> bool:
+    """Return whether nothing is wrong: the server is new here, or wants a first password."""
+    if isinstance(error, UntrustedHost):
+        return not error.changed
+    if not isinstance(error, AuthError) or not error.needs:
+        return False
+    answers = {"passphrase": given.passphrase, "sudo": given.sudo_password}
+    return answers.get(error.needs, given.password) is None
 
 
 def password_dialog(

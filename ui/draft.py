@@ -29,7 +29,7 @@ from ui.problems import all_problems, project_problems
 from ui.proposals import AskedPort, Proposals, accept, of_kind, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
-from ui.targets import fitting
+from ui.targets import Places, fitting
 from ui.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Draft(QObject):
         self.build_lines: deque[tuple[Stream, str]] = deque(maxlen=KEPT_LINES)
         self.request = DeployRequest()
         self._asked_port = AskedPort()
+        self._places = Places()
         self.reading = self._task(self._answers_read)
         self.inspection = self._task(self._inspected)
         self.building = self._task(self._built)
@@ -98,6 +99,7 @@ class Draft(QObject):
         self._proposed_for: tuple[Path, str] | None = None
         self._untouched = self.request  # the answers as read, proposed or saved
         self._carried: Target | None = None  # the server that came from another project
+        self._carried_kind = ""  # and how that one ran
         self._understood: Inspected | None = None  # what a look at the folder found before
         self._opened = Path()
         self._plan_wanted = False
@@ -206,6 +208,11 @@ class Draft(QObject):
         return self.request.targets[0] if self.request.targets else None
 
     @property
+    def carried_kind(self) -> bool:
+        """Whether the method is only that of the last project."""
+        return self._carried_kind == self.request.deploy.kind
+
+    @property
     def carried(self) -> bool:
         """Whether the server is only that of the last project: nobody named it for this one."""
         carried, target = self._carried, self.target
@@ -214,9 +221,12 @@ class Draft(QObject):
     @property
     def credentials(self) -> Credentials:
         """What the user said in this session to get into the server."""
+        return self.credentials_for(self.target)
+
+    def credentials_for(self, target: Target | None) -> Credentials:
+        """Return what the user said in this session to get into a server."""
         from app.credentials import Credentials
 
-        target = self.target
         return self._credentials.get(target, Credentials()) if target else Credentials()
 
     @property
@@ -282,8 +292,9 @@ class Draft(QObject):
 
     def choose_kind(self, kind: str) -> None:
         """Change how it runs; the server stays, reached in a way that fits."""
-        request = of_kind(self.request, kind, self.project)
-        self.update(replace(request, targets=fitting(kind, request.targets)))
+        former = self.request
+        targets = self._places.moved(former.deploy.kind, former.targets, kind)
+        self.update(replace(of_kind(former, kind, self.project), targets=targets))
 
     def open(self, path: Path) -> None:
         """Begin anew with a project's folder or a slipway.toml; the server stays."""
@@ -293,12 +304,14 @@ class Draft(QObject):
         path = self._opened = path.absolute()
         file, folder = (path, path.parent) if path.is_file() else (path / PROFILE_NAME, path)
         self._proposals, self._proposed_for = {}, None
+        self._places = Places()
         self.profile_path = None
         self.values.clear()
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
         self._untouched = with_value(self._fresh(), "project.path", folder)
         self._carried = next(iter(self._untouched.targets), None)
+        self._carried_kind = self.settings.kind
         self.update(self._untouched)
 
     def _fresh(self) -> DeployRequest:
@@ -345,7 +358,17 @@ class Draft(QObject):
             self.open(self._opened)
             return
         request, go_folder = self.request, self.settings.go_folder
+        self._understood = self._known
         self.inspection.start(lambda _emit, cancel: jobs.inspect(request, go_folder, cancel))
+
+    def look_at_source(self) -> None:
+        """Look at the project's folder again, and build again what could not be built."""
+        if self.inspection.result is None or self.building.running:
+            return
+        error = self.building.error
+        if isinstance(error, BuildError) and error.diagnostics:
+            self.building.drop()
+        self.inspect()
 
     def start_build(self) -> None:
         """Build what the answers ask for; a build under way is ended."""
@@ -540,7 +563,11 @@ class Draft(QObject):
         if built is None or found is None or self.target is None:
             return
         visit, secrets = self._visit(self.target), self.secrets
-        inspected: Inspected | None = None if self._source_checked else self.inspection.result
+        inspected: Inspected | None = self.inspection.result
+        if inspected is None:
+            return  # it is being looked at anew: whether the source has changed is not known yet
+        if self._source_checked:
+            inspected = None
         transport = found.transport
         self.planning.start(
             lambda emit, cancel: jobs.plan(
@@ -555,6 +582,7 @@ class Draft(QObject):
             answers: Answers = self.reading.result
             request = answers.request
             self.profile_path = answers.file
+            self._carried_kind = ""
             self._proposed_for = (request.project.path, request.project.package)
             if request.targets:
                 self._carried = None

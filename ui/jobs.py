@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -65,12 +66,13 @@ class Built:
 class Found:
     """A server: the open connection to it and what it is.
 
-    ``unkept``: why the keyring did not take what it was to keep.
+    ``unkept``: why the keyring did not take what it was to keep; ``at``: when it was looked at.
     """
 
     transport: Transport
     facts: HostFacts
     unkept: SlipwayError | None = None
+    at: datetime = field(default_factory=datetime.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class LeftWords(QTranslator):
         self._words = {
             ("QFileDialog", "&Look in:"): _("&Look in:"),
             ("QFileSystemModel", "Size"): _("Size"),
+            ("QAbstractFileIconProvider", "Folder"): _("Folder"),
             ("QFileDialog", "Files of &type:"): _("Files of &type:"),
         }
 

@@ -13,7 +13,7 @@ from app.errors import ProfileError
 from app.request import DeployRequest
 
 if TYPE_CHECKING:
-    from app.project import GoProject
+    from app.project import GoProject, MainPackage
 
 Proposals = Mapping[str, Any]
 
@@ -54,11 +54,13 @@ def propose(project: GoProject, package: str, kind: str) -> Proposals:
     """
     main = project.main(package)
     port = main.ports[0] if main.ports else 0
+    page = health_address(port, main) if port and main.health_pages else ""
     found: dict[str, Any] = {
         "name": service_name(main.name),
         "build.stamp": main.stamps[0] if main.stamps else "",
         "build.include": project.assets,
-        "deploy.health.tcp": port,
+        "deploy.health.http": page,
+        "deploy.health.tcp": 0 if page else port,
     }
     if kind == "docker":
         found["deploy.docker.ports"] = (f"{port}:{port}",) if port else ()
@@ -72,6 +74,12 @@ def accept(request: DeployRequest, new: Proposals, former: Proposals) -> DeployR
         if value_of(request, key) in (value_of(untouched, key), former.get(key)):
             request = with_value(request, key, value)
     return request
+
+
+def health_address(port: int, main: MainPackage | None) -> str:
+    """Return where the program says whether it is well, as seen from the server."""
+    pages = main.health_pages if main else ()
+    return f"http://localhost:{port}{pages[0] if pages else '/'}"
 
 
 def of_kind(request: DeployRequest, kind: str, project: GoProject | None) -> DeployRequest:
@@ -89,7 +97,20 @@ def of_kind(request: DeployRequest, kind: str, project: GoProject | None) -> Dep
     for key in former.keys() - new.keys():
         if value_of(request, key) == former[key]:
             changed = with_value(changed, key, value_of(untouched, key))
-    return accept(changed, {key: new[key] for key in new.keys() - former.keys()}, {})
+    changed = accept(changed, {key: new[key] for key in new.keys() - former.keys()}, {})
+    return _asking_where_it_answers(request, changed)
+
+
+def _asking_where_it_answers(former: DeployRequest, request: DeployRequest) -> DeployRequest:
+    """Let the check ask the program's port: Docker may publish another one in its place."""
+    asked = asked_port(request.deploy.health)
+    program = _published(former).get(asked, asked)
+    port = next((port for port, to in _published(request).items() if to == program), program)
+    return _asking(request, port) if asked and port != asked else request
+
+
+def _published(request: DeployRequest) -> dict[int, int]:
+    return published_ports(request.deploy.docker) if request.deploy.kind == "docker" else {}
 
 
 class AskedPort:

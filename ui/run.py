@@ -289,7 +289,7 @@ def recover_task(
     request: DeployRequest, facts: HostFacts, access: Access, history: History
 ) -> Task:
     """Return the task that takes back the interrupted run that ``facts`` found."""
-    return _rest_task(_("Take back: {title}"), request, facts, history, _recover(request, access))
+    return _rest_task(_("Take back “{title}”"), request, facts, history, _recover(request, access))
 
 
 def resume_task(
@@ -314,7 +314,7 @@ def resume_task(
 
         return _Rest(finish)
 
-    return _rest_task(_("Finish: {title}"), request, facts, history, begin)
+    return _rest_task(_("Finish “{title}”"), request, facts, history, begin)
 
 
 def _recover(request: DeployRequest, access: Access) -> Callable[[Emit], Runnable]:

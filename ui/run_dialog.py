@@ -21,7 +21,7 @@ from ui.notification import Notifier
 from ui.report import outcome_text, run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.basics import Notice, button, label
-from ui.widgets.outcome import say_outcome
+from ui.widgets.outcome import not_restored, say_outcome
 from ui.widgets.plan_view import PlanView
 from ui.widgets.run_view import RunView
 
@@ -84,7 +84,8 @@ class RunDialog(QDialog):
         self.close_button.setVisible(not self.run.running)
         self._copy.setVisible(state is RunState.ENDED)
         if state is RunState.ENDED:
-            say_outcome(self.notice, self.run.outcome, self.run.error)
+            more = not_restored(self.run.task.cannot)
+            say_outcome(self.notice, self.run.outcome, self.run.error, more)
             self.close_button.setFocus()
             self._notifier.tell(self.run.task.title, outcome_text(self.run.outcome))
             self.done_running.emit()

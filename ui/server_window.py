@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import service
-from app.credentials import Credentials, What
+from app.credentials import Credentials
 from app.errors import AuthError, ConnectionLost, SlipwayError, UntrustedHost
 from app.events import Emit, Outcome
 from app.history import History
@@ -28,8 +28,16 @@ from app.releases import Release, break_lock
 from app.request import DeployRequest
 from app.service import Action, Status
 from app.transport import CancelToken, Secret, Transport
-from ui.dialogs import HostKeyDialog, SecretsDialog, ask, password_dialog
+from ui.dialogs import (
+    HostKeyDialog,
+    SecretsDialog,
+    ask,
+    is_question,
+    password_dialog,
+    secret_needed,
+)
 from ui.jobs import Found, Visit, ask_nobody, read_secrets
+from ui.pages.interrupted import interrupted_title
 from ui.release_page import ReleasePage
 from ui.run import Access, plan_task
 from ui.run_dialog import RunDialog
@@ -204,7 +212,7 @@ class ServerWindow(QWidget):
         if run is not None:
             self.notice.say(
                 "warning",
-                _("“{title}” by {by} was interrupted.").format(title=run.title, by=run.by),
+                interrupted_title(run),
                 _("Open the project in the wizard: Review offers to take it back or finish it."),
             )
             self._notice_action.hide()
@@ -229,7 +237,10 @@ class ServerWindow(QWidget):
         self._timer.stop()
         if isinstance(error, UntrustedHost):
             self._ask_trust(error)
-        self.notice.say_error(error)
+        if is_question(error, self._access.visit.credentials):
+            self.notice.say_question(error)
+        else:
+            self.notice.say_error(error)
         if isinstance(error, AuthError) and error.needs:
             self._refused = error
             self._offer(_("Enter pass&word…"), self._ask_password)
@@ -259,7 +270,7 @@ class ServerWindow(QWidget):
     def _ask_password(self) -> None:
         if self._refused is not None:
             target, why = self._access.visit.target, self._refused.detail
-            self._asking = password_dialog(self, target, _what(self._refused), why)
+            self._asking = password_dialog(self, target, secret_needed(self._refused), why)
             self._asking.keeping.look(self._access.visit.passwords)
             self._asking.accepted.connect(self._password_given)
             self._asking.open()
@@ -267,8 +278,8 @@ class ServerWindow(QWidget):
     def _password_given(self) -> None:
         if self._asking is None or self._refused is None:
             return
-        visit, needs, secret = self._access.visit, _what(self._refused), self._asking.secrets[0]
-        given = visit.credentials
+        visit, needs = self._access.visit, secret_needed(self._refused)
+        given, secret = visit.credentials, self._asking.secrets[0]
         credentials = Credentials(
             secret if needs == "password" else given.password,
             secret if needs == "passphrase" else given.passphrase,
@@ -466,12 +477,6 @@ def _look(access: Access, transport: Transport | None) -> Seen:
             found = Found(*replace(access, transport=None).look())
         transport, facts = found.transport, found.facts
     return Seen(Found(transport, facts), service.status(transport, access.visit.request, facts))
-
-
-def _what(error: AuthError) -> What:
-    """Return which secret the server misses."""
-    names: dict[str, What] = {"passphrase": "passphrase", "sudo": "sudo"}
-    return names.get(error.needs, "password")
 
 
 def _padded(widget: QWidget) -> QWidget:

@@ -42,6 +42,23 @@ def over(target: Target, way: Way) -> Target:
     return Target(target.address, transport=way, user=target.user)
 
 
+class Places:
+    """Where the service runs by each kind: who looks at another kind finds the server again."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Target, ...]] = {}
+        self._named: tuple[Target, ...] = ()  # the last that were not forced by the kind
+
+    def moved(self, former: str, targets: tuple[Target, ...], kind: str) -> tuple[Target, ...]:
+        """Return the targets for ``kind``, those of the kind before being ``targets``."""
+        self._of[former] = targets
+        if former != "process":
+            self._named = targets
+        own = self._of.get(kind, ())
+        same = {each.address for each in own} == {each.address for each in self._named}
+        return own if own and (same or not self._named) else fitting(kind, self._named)
+
+
 def fitting(kind: str, targets: tuple[Target, ...]) -> tuple[Target, ...]:
     """Return the targets reached in ways that fit the kind, without those that can't be."""
     if kind == "process":

@@ -48,6 +48,7 @@ class Colours:
     sidebar_muted: str
     sidebar_current: str
     sidebar_accent: str
+    sidebar_wrong: str
 
 
 LIGHT = Colours(
@@ -79,6 +80,7 @@ LIGHT = Colours(
     sidebar_muted="#a9bacb",
     sidebar_current="#214463",
     sidebar_accent="#7cc0ff",
+    sidebar_wrong="#ffa198",
 )
 
 DARK = Colours(
@@ -110,6 +112,7 @@ DARK = Colours(
     sidebar_muted="#95a4b3",
     sidebar_current="#1c2c3c",
     sidebar_accent="#6cb4ff",
+    sidebar_wrong="#ff9a90",
 )
 
 
@@ -143,6 +146,7 @@ LIGHT_CONTRAST = Colours(
     sidebar_muted="#ffffff",
     sidebar_current="#00308f",
     sidebar_accent="#ffff54",
+    sidebar_wrong="#ffb3b3",
 )
 
 DARK_CONTRAST = Colours(
@@ -174,6 +178,7 @@ DARK_CONTRAST = Colours(
     sidebar_muted="#ffffff",
     sidebar_current="#0a4f8f",
     sidebar_accent="#ffff54",
+    sidebar_wrong="#ffb3b3",
 )
 
 

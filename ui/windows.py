@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from app.credentials import Credentials
 from app.errors import SlipwayError
 from app.history import History, Run
 from app.request import DeployRequest
@@ -80,7 +79,7 @@ class Windows(QObject):
         window = self._servers.get(key)
         if window is None:
             same = target == draft.target
-            credentials = draft.credentials if same else Credentials()
+            credentials = draft.credentials_for(target)
             visit = Visit(request, target, credentials, draft.known_hosts, draft.passwords)
             access = Access(visit, draft.transport if same else None)
             window = ServerWindow(access, self._records, draft.settings)

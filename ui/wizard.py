@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import rules
 from app.errors import SlipwayError
 from app.i18n import _
 from app.request import DeployRequest
@@ -35,7 +36,7 @@ from ui.menus import Menus
 from ui.pages.page import Page
 from ui.widgets.basics import button, put_in_tab_order, tab_mark
 from ui.widgets.reason import Reason
-from ui.widgets.side_bar import Entry, SideBar
+from ui.widgets.side_bar import Entry, Place, SideBar
 
 if TYPE_CHECKING:
     from app.history import History
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 # once is worth imports inside functions.
 
 CONTENT_WIDTH = 860
+BUILD = 1  # the page's place
 AHEAD = 40  # milliseconds between the pages that are made ahead, once the first one is painted
 
 
@@ -81,6 +83,7 @@ class Wizard(QMainWindow):
         self._pages: dict[int, Page] = {}
         self._frames: dict[int, QWidget] = {}
         self.index = 0
+        self._seen: set[int] = set()  # pages of this project that were shown
         self._closing = False
         self.side_bar = SideBar(tuple(slot.title for slot in self._slots))
         self.side_bar.chosen.connect(self.go_to)
@@ -138,6 +141,7 @@ class Wizard(QMainWindow):
         page = ReviewPage(self.draft)
         page.take_back.connect(self.take_back)
         page.finish.connect(self.finish)
+        page.show_build.connect(lambda: self._show(BUILD))
         return page
 
     def _make_deploy(self) -> DeployPage:
@@ -272,9 +276,13 @@ class Wizard(QMainWindow):
             self._show(index)
 
     def _may_show(self, index: int, reachable: int) -> bool:
-        """Return whether a page may be shown; Deploy may, as long as it shows the last run."""
-        ran = self.last in self._pages and self.deploy.run is not None
-        return index <= reachable or (index == self.last and ran)
+        """Return whether a page may be shown.
+
+        Forms that were seen may be seen again, and Deploy as long as it shows this project's run.
+        """
+        if index == self.last:
+            return self.last in self._pages and self.deploy.run_of_project
+        return index <= reachable or (index in self._seen and index < self.last - 1)
 
     def back(self) -> None:
         """Show the page before."""
@@ -304,6 +312,7 @@ class Wizard(QMainWindow):
     def _show(self, index: int) -> None:
         self.page.leave()
         self.index = index
+        self._seen.add(index)
         frame = self._frame_of(index)
         self._stack.setCurrentWidget(frame)
         if isinstance(frame, QScrollArea):
@@ -340,11 +349,12 @@ class Wizard(QMainWindow):
             return Entry("passed", page.note)
         if not self._may_show(index, reachable):
             return Entry("locked", page.note, page.busy)
-        if index == self.last:
-            return Entry("open", page.note)
-        reviewed = self.index == self.last
-        done = self.complete(index) if index < self.last - 1 else reviewed
-        return Entry("done" if done else "open", page.note, page.busy)
+        if index < self.last - 1:
+            done = self.complete(index)
+        else:
+            done = self.deploy.succeeded if index == self.last else self.index == self.last
+        place: Place = "done" if done else "wrong" if page.wrong else "open"
+        return Entry(place, page.note, page.busy)
 
     # Runs
 
@@ -456,9 +466,11 @@ class Wizard(QMainWindow):
         self._notifier.tell(run.task.title, outcome_text(run.outcome, run.error))
 
     def _start_over(self) -> None:
-        # straight to Review: it waits until the server was looked at again
         self.draft.look_again()
-        self._show(self.last - 1)
+        if any(problem.blocking for problem in rules.problems(self.draft.request)):
+            self._show(self.reachable())  # an answer was taken back since
+        else:
+            self._show(self.last - 1)  # it waits until the server was looked at again
 
     # Files
 
@@ -472,6 +484,7 @@ class Wizard(QMainWindow):
     def _begin_anew(self, path: Path) -> None:
         if self.index:
             self._show(0)
+        self._seen.clear()
         self.draft.open(path)
 
     def save(self) -> None:

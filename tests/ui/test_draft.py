@@ -53,7 +53,8 @@ def test_a_folder_becomes_answers_and_is_built_by_itself(
     assert request.name == "good"
     assert request.build.stamp == "main.version"
     assert request.deploy.docker.ports == ("8080:8080",)
-    assert request.deploy.health.tcp == 8080
+    health = request.deploy.health
+    assert (health.http, health.tcp) == ("http://localhost:8080/health", 0)
     image = built(qtbot, draft)
     assert image.artifact.platform == "linux/amd64"
     assert image.artifact.path.is_file()
@@ -86,12 +87,45 @@ def test_what_is_proposed_for_a_kind_goes_with_it(
     opened(qtbot, draft, project("good"))
     draft.choose_kind("windows-service")
     assert draft.request.deploy.docker == DeployRequest().deploy.docker
-    assert draft.request.deploy.health.tcp == 8080
+    assert draft.request.deploy.health.http == "http://localhost:8080/health"
     draft.choose_kind("docker")
     assert draft.request.deploy.docker.ports == ("8080:8080",)
     draft.set("deploy.docker.ports", ("80:8080",))
+    assert draft.request.deploy.health.http == "http://localhost:80/health"
     draft.choose_kind("windows-service")
     assert draft.request.deploy.docker.ports == ("80:8080",), "the user's own answer was lost"
+    assert draft.request.deploy.health.http == "http://localhost:8080/health"
+    draft.choose_kind("docker")
+    assert draft.request.deploy.health.http == "http://localhost:80/health"
+
+
+def test_who_looks_at_another_kind_finds_the_server_again(draft: Draft) -> None:
+    winrm = Target("win1", transport="winrm", port=5985, user="Administrator", scheme="http")
+    draft.choose_kind("windows-service")
+    draft.set("targets", (winrm,))
+    draft.choose_kind("process")
+    assert draft.request.targets == (THIS_COMPUTER,)
+    draft.choose_kind("docker")
+    over_ssh = Target("win1", transport="ssh", user="Administrator")
+    assert draft.request.targets == (over_ssh,)
+    draft.choose_kind("windows-service")
+    assert draft.request.targets == (winrm,)
+    draft.choose_kind("docker")
+    draft.set("targets", (Target("web1"),))
+    draft.choose_kind("process")
+    draft.choose_kind("windows-service")
+    assert draft.request.targets == (Target("web1"),), "the server named last"
+
+
+def test_the_source_is_looked_at_again_and_what_did_not_compile_is_built(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    folder = project("compile-error")
+    opened(qtbot, draft, folder)
+    qtbot.waitUntil(lambda: draft.building.state is TaskState.FAILED, timeout=WAIT)
+    (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
+    draft.look_at_source()
+    built(qtbot, draft)
 
 
 def test_a_server_of_another_project_is_said_to_be_one(

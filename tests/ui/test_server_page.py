@@ -23,7 +23,7 @@ from app.winhost import Tell
 from ui.dialogs import HostKeyDialog, SecretsDialog, password_dialog
 from ui.draft import Draft
 from ui.jobs import Found, ssh_hosts
-from ui.pages.found_server import interrupted_words
+from ui.pages.interrupted import interrupted_words
 from ui.pages.method import MethodPage
 from ui.pages.server import ServerPage
 from ui.proposals import with_value
@@ -254,7 +254,7 @@ def test_an_interrupted_run_says_what_is_done_and_what_is_not() -> None:
     )
     words = interrupted_words(run)
     assert "Done: Load the image" in words
-    assert "perhaps done: Stop the old one" in words
+    assert "perhaps half done: Stop the old one" in words
     assert "Not begun: Start the new one" in words
 
 

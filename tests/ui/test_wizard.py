@@ -297,6 +297,9 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
     buttons = ready.review.findChildren(QPushButton)
     chosen = next(each for each in buttons if each.text() == button)
     qtbot.waitUntil(chosen.isVisible, timeout=PATIENCE)
+    assert not ready.review.notice.isVisible(), "it sends one to the command line"
+    assert ready._reason.isVisible()
+    assert not ready.next_button.isEnabled()
     for answer in (1, 0):
         chosen.click()
         answers = ready.findChildren(ConfirmDialog)[-1].findChildren(QPushButton)
@@ -306,6 +309,24 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
     assert ready.deploying
     qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
     assert f'"greeting":"{greeting}"' in get(port)
+
+
+def test_the_last_run_is_not_that_of_another_project(
+    qtbot: QtBot, ready: Wizard, project: Callable[[str], Path]
+) -> None:
+    deploy(qtbot, ready)
+    first = ready.draft.request.project.path
+    assert ready.side_bar.items[ready.last].entry.place == "done"
+    ready.draft.set("targets", ())
+    ready.deploy.start_over.emit()
+    assert ready.page.title == "Server", "it would wait on Review for a server that is not named"
+    ready.open(project("modules"))
+    ready.go_to(ready.last)
+    assert ready.page is not ready.deploy
+    assert not ready.side_bar.items[ready.last].isEnabled()
+    ready.open(first)
+    ready.go_to(ready.last)
+    assert ready.page is ready.deploy
 
 
 def deploy(qtbot: QtBot, wizard: Wizard) -> None:

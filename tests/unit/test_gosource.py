@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.gosource import listening_ports, string_variables, tokens, version_variables
+from app.gosource import (
+    health_pages,
+    listening_ports,
+    string_variables,
+    tokens,
+    version_variables,
+)
 
 
 @pytest.fixture
@@ -78,6 +84,23 @@ def test_the_plainest_version_comes_first():
 )
 def test_ports_are_read_where_the_source_says_so(source, text, ports):
     assert listening_ports(source("func main() {\n" + text + "\n}")) == tuple(ports)
+
+
+@pytest.mark.parametrize(
+    ("text", "pages"),
+    [
+        ('http.HandleFunc("/healthz", ok)', ["/healthz"]),
+        ('mux.Handle("GET /health", ok)', ["/health"]),
+        ('r.GET("/ping", ok)\nr.GET("/api/health", ok)', ["/api/health", "/ping"]),
+        ('http.HandleFunc("/", ok)\nhttp.HandleFunc("/healthy-food", ok)', []),
+        ('http.Get("http://localhost:8080/health")', []),
+        ('path := "/health"', []),
+        ('http.HandleFunc("POST /health", ok)', []),
+        ('// http.HandleFunc("/health", ok)', []),
+    ],
+)
+def test_health_pages_are_read_where_a_router_is_told_of_them(source, text, pages):
+    assert health_pages(source("func main() {\n" + text + "\n}")) == tuple(pages)
 
 
 def test_unreadable_and_huge_files_say_nothing(tmp_path):

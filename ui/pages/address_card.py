@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QStringListModel, Qt, Signal
+from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -128,6 +128,7 @@ class AddressCard(Card):
         )
         self.ca = QLineEdit()
         self.ca.setPlaceholderText(_("this computer's own, or a confirmed fingerprint"))
+        self.address.textEdited.connect(self._offer_no_more)
         for edit in (self.address, self.user, self.key, self.ca):
             edit.textEdited.connect(self.edited)
             edit.returnPressed.connect(self.entered)
@@ -230,6 +231,12 @@ class AddressCard(Card):
     def edited(self) -> None:
         """Tell the draft."""
         self._tell(self.target())
+
+    def _offer_no_more(self, text: str) -> None:
+        """Close the list of known servers once one is named: it would take the next click."""
+        popup = self.address.completer().popup()
+        if popup is not None and text in {each.address for each in self._recent_targets()}:
+            QTimer.singleShot(0, popup.hide)
 
     def _tell(self, target: Target) -> None:
         others = self._draft.request.targets[1:]

@@ -375,18 +375,17 @@ class PairsAnswer(Answer):
 
 
 class Calm(QObject):
-    """Keeps the mouse wheel, meant for the page, from changing a control that has no focus."""
+    """Keeps the mouse wheel, which is meant for the page, from changing a control."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        unfocused = isinstance(watched, QWidget) and not watched.hasFocus()
-        if event.type() == QEvent.Type.Wheel and unfocused:
+        if event.type() == QEvent.Type.Wheel:
             event.ignore()
             return True
         return False
 
 
 def calm(control: QComboBox | QAbstractSpinBox) -> None:
-    """Let a control take the mouse wheel only while it has the focus."""
+    """Leave the mouse wheel to the page: a control under the pointer would take it."""
     control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     control.installEventFilter(Calm(control))
 

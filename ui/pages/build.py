@@ -95,6 +95,14 @@ class BuildPage(FormPage):
     def busy(self) -> bool:
         return self.draft.building.running
 
+    @property
+    def wrong(self) -> bool:
+        return self.draft.building.error is not None
+
+    def enter(self) -> None:
+        self.draft.look_at_source()
+        super().enter()
+
     def _add_options(self) -> QWidget:
         card = Card()
         self._platform = ChoiceAnswer("build.platform", ())
@@ -220,9 +228,12 @@ class BuildState(Card):
         """Show the draft's build."""
         draft = self._draft
         running = draft.building.running
+        had_focus = self._again.hasFocus()
         self._spinner.setVisible(running)
         self._icon.setVisible(not running)
         self._cancel.setVisible(running)
+        if had_focus and running:
+            self._cancel.setFocus()  # not wherever Qt would look next
         self._again.setVisible(not running and draft.project is not None)
         error = draft.building.error
         self._show_words()
@@ -250,7 +261,9 @@ class BuildState(Card):
         else:
             words, more = (
                 _("Not built yet"),
-                _("It starts once the project and the options are clear."),
+                _("It starts in a moment.")
+                if draft.project is not None
+                else _("It starts once the project and the options are clear."),
             )
             icon, tone = "pending", "muted"
         self._words.setText(words)

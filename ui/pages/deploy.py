@@ -9,10 +9,10 @@ from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout
 
-from app.docker_rules import LOOPBACK
+from app.docker_rules import LOOPBACK, asked_port
 from app.errors import Problem
 from app.events import Outcome
-from app.i18n import _
+from app.i18n import _, sentences
 from app.request import DeployRequest
 from ui.dialogs import ask
 from ui.pages.page import Page
@@ -59,17 +59,13 @@ class DeployPage(Page):
         row.setSpacing(10)
         self._time = label(role="muted", wrap=False)
         row.addWidget(self._time)
+        self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
+        row.addWidget(self.cancel_button)  # not where Roll back will be a moment later
         row.addStretch(1)
         self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
-        self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
         self.server_button = button(_("Show &server"), self._show_server, "server")
         self.again_button = button(_("Deploy &again"), self.start_over.emit, "deploy")
-        for each in (
-            self.server_button,
-            self.again_button,
-            self.roll_back_button,
-            self.cancel_button,
-        ):
+        for each in (self.server_button, self.again_button, self.roll_back_button):
             row.addWidget(each)
         return row
 
@@ -82,7 +78,7 @@ class DeployPage(Page):
         if self.run is None:
             return ""
         title = self.run.task.title
-        return _("Roll back: {title}").format(title=title) if self.run.rolled_back else title
+        return _("Take back “{title}”").format(title=title) if self.run.rolled_back else title
 
     @property
     def busy(self) -> bool:
@@ -106,6 +102,24 @@ class DeployPage(Page):
         self.run.start()
         self._clock.start()
         return self.run
+
+    @property
+    def run_of_project(self) -> bool:
+        """Whether the run that is shown is about the project that is open."""
+        return (
+            self.run is not None and self._request.project.path == self.draft.request.project.path
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether what was deployed last runs."""
+        run = self.run
+        return run is not None and run.outcome is Outcome.SUCCEEDED and not self._overtaken
+
+    @property
+    def wrong(self) -> bool:
+        failed = (Outcome.FAILED_RESTORED, Outcome.FAILED_NOT_RESTORED)
+        return self.run is not None and self.run.outcome in failed
 
     def overtake(self, request: DeployRequest) -> None:
         """Know that a run elsewhere has changed a service: what is said here may be past."""
@@ -150,26 +164,17 @@ class DeployPage(Page):
 
     def _show_end(self, run: Run) -> None:
         ended = run.state is RunState.ENDED
-        url = self._request.deploy.health.http
-        if ended and self._overtaken:
-            self.notice.say(
-                "info",
-                _("A later run changed the service"),
-                _("What stands below is past. Show server says what runs now."),
-            )
-        elif ended:
-            more = _("{url} answers as it should.").format(url=url) if url else ""
-            page = browser_url(self._request)
-            if page and not url.startswith(page):
-                more = _(
-                    "On the server {url} answers as it should. From here its address is {page}, if "
-                    "no firewall stands in between."
-                ).format(url=url, page=page)
+        if ended:
+            more = healthy_words(self._request)
             say_outcome(
                 self.notice, run.outcome, run.error, more, run.task.serving, run.task.cannot
             )
         else:
             self.notice.clear()
+        if ended and self._overtaken:
+            past = _("What stands below is past. Show server says what runs now.")
+            former = self.notice.text
+            self.notice.say("info", _("A later run changed the service"), f"{past}\n\n{former}")
         served = ended and run.outcome is Outcome.SUCCEEDED
         self._open.setVisible(served and bool(browser_url(self._request)))
         self._copy.setVisible(ended)
@@ -195,10 +200,12 @@ class DeployPage(Page):
         ask(
             self.window(),
             _("Roll back now?"),
-            _(
-                "What this run changed is undone: what ran before, if anything, runs again, and "
-                "this release is removed from the server. To go back without removing it, use "
-                "Show server, then Releases."
+            sentences(
+                back_words(self.run.task.serving if self.run else ""),
+                _(
+                    "This release is removed from the server. To go back without removing it, use "
+                    "Show server, then Releases."
+                ),
             ),
             _("&Roll back"),
             self._roll_back,
@@ -223,6 +230,31 @@ class DeployPage(Page):
     def focus_first(self) -> None:
         """Begin at Cancel while it runs, at the steps afterwards."""
         (self.cancel_button if self.busy else self.view.steps).setFocus()
+
+
+def healthy_words(request: DeployRequest) -> str:
+    """Return where a service answers: on its server, and where that can be said from here too."""
+    url, page = request.deploy.health.http, browser_url(request)
+    if not url:
+        return ""
+    if not page or url.startswith(page):
+        return _("{url} answers as it should.").format(url=url)
+    on_server = _("On the server {url} answers as it should.").format(url=url)
+    windows = request.deploy.kind == "windows-service"
+    if windows and asked_port(request.deploy.health) not in request.deploy.windows.firewall:
+        closed = _(
+            "From here its address is {page}, but no port was opened for it in Windows' firewall."
+        )
+        return sentences(on_server, closed.format(page=page))
+    reached = _("From here its address is {page}, if no firewall stands in between.")
+    return sentences(on_server, reached.format(page=page))
+
+
+def back_words(serving: str) -> str:
+    """Return what rolling back the run that is shown brings back."""
+    if serving:
+        return _("{version}, which ran before, runs again.").format(version=serving)
+    return _("What was there before, if anything, is there again.")
 
 
 def browser_url(request: DeployRequest) -> str:

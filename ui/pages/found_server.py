@@ -16,6 +16,7 @@ from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.pages.existing_service import ExistingService, foreign_service
 from ui.pages.facts import Fact, FactList
+from ui.pages.interrupted import interrupted_title, interrupted_words
 from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, button
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from app.docker_facts import Container
     from app.host import HostFacts
     from app.releases import Interrupted, Records
+    from ui.jobs import Found
 
 
 class FoundServer(QWidget):
@@ -89,7 +91,9 @@ class FoundServer(QWidget):
         if problems:
             self._notices[0].buttons.insertWidget(0, self._sudo)
         self._sudo.setVisible(sudo_helps)
-        self._facts.show_facts(server_facts(facts))
+        found: Found | None = self._draft.connecting.result
+        looked = [(_("Looked at"), f"{found.at:%H:%M:%S}", "")] if found else []
+        self._facts.show_facts([*server_facts(facts), *looked])
         self._show_lock(facts.records)
         self._show_interrupted(facts.records.abandoned_run)
         foreign = foreign_container(facts)
@@ -142,8 +146,7 @@ class FoundServer(QWidget):
         if run is None:
             self._interrupted.clear()
             return
-        title = _("A run by {by} was interrupted: {title}").format(by=run.by, title=run.title)
-        self._interrupted.say("warning", title, interrupted_words(run))
+        self._interrupted.say("warning", interrupted_title(run), interrupted_words(run))
         self._finish.setVisible(not run.undoing)
 
     def _take_over(self) -> None:
@@ -238,16 +241,6 @@ def releases_words(records: Records) -> str:
     return _("{words}, the current one is {version}").format(
         words=words, version=current.version or current.id
     )
-
-
-def interrupted_words(run: Interrupted) -> str:
-    """Return what of an interrupted run is done and what is not."""
-    nothing = _("nothing")
-    lines = [_("Done: {steps}").format(steps=_(", ").join(run.done) or nothing)]
-    if run.under_way:
-        lines.append(_("Under way, perhaps done: {step}").format(step=run.under_way))
-    lines.append(_("Not begun: {steps}").format(steps=_(", ").join(run.not_begun) or nothing))
-    return "\n".join(lines)
 
 
 def container_facts(container: Container) -> list[Fact]:

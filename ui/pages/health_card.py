@@ -20,6 +20,7 @@ from ui.pages.answers import (
     TextAnswer,
     calm,
 )
+from ui.proposals import health_address
 from ui.widgets.basics import Card
 from ui.widgets.form import Field, like
 
@@ -69,7 +70,12 @@ class HealthCard(Card):
     def refresh(self) -> None:
         """Show what belongs to the sort of check that is chosen."""
         how = self._how.read()
-        self._check.explain(_("Nothing shows that it answers.") if how == "none" else "")
+        self._check.explain(
+            {
+                "none": _("Nothing shows that it answers."),
+                "tcp": _("An open port does not show that it works: a web address shows more."),
+            }.get(how, "")
+        )
         self._http.setVisible(how == "http")
         self._expect.setVisible(how == "http")
         self._tcp.setVisible(how == "tcp")
@@ -112,7 +118,7 @@ class HealthAnswer(Answer):
         request = self.draft.request
         health, how = request.deploy.health, self.read()
         port = likely_port(request)
-        http = health.http or f"http://localhost:{port}/"
+        http = health.http or health_address(port, self.draft.main)
         self.draft.set(
             "deploy.health",
             replace(

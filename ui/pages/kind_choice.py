@@ -87,7 +87,7 @@ class ChoiceCard(QFrame):
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(6)
         head = QHBoxLayout()
-        head.setSpacing(0)  # the button keeps room for a text of its own
+        head.setSpacing(3)  # the button keeps room for a text of its own
         self.radio = QRadioButton()
         self.radio.setAccessibleName(name)
         self.radio.setAccessibleDescription(words)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtWidgets import QWidget
 
 from app.errors import Problem
-from app.i18n import _
+from app.i18n import _, sentences
 from ui.draft import Draft
 from ui.pages.answers import (
     FormPage,
@@ -53,11 +55,14 @@ class MethodPage(FormPage):
 
     @property
     def lead(self) -> str:
-        return _("Say how the program runs on the server.")
+        lead = _("Say how the program runs on the server.")
+        carried = _("What is chosen is the method of your last project.")
+        return sentences(lead, carried) if self.draft.carried_kind else lead
 
     @property
     def note(self) -> str:
-        return kind_words()[self.draft.request.deploy.kind][0]
+        request = self.draft.request
+        return kind_words()[request.deploy.kind][0] if request.project.path != Path() else ""
 
     def problems(self) -> tuple[Problem, ...]:
         unkept = self.draft.values.unkept(self.draft.request)

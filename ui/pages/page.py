@@ -74,6 +74,11 @@ class Page(QWidget):
         """Whether something of this page goes on in the background."""
         return False
 
+    @property
+    def wrong(self) -> bool:
+        """Whether something of this page has failed, and is not merely still to be done."""
+        return False
+
     def problems(self) -> tuple[Problem, ...]:
         """Return what keeps this page from being complete, and what is merely doubtful."""
         return tuple(p for p in self.draft.problems() if self.owns(p.field))

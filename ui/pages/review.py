@@ -9,21 +9,27 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.errors import Problem, SlipwayError
 from app.i18n import _, sentences
+from ui.pages.interrupted import interrupted_title, interrupted_words
 from ui.pages.page import Page
 from ui.widgets.basics import Card, Notice, Spinner, button, label
 from ui.widgets.plan_view import PlanView
 
 if TYPE_CHECKING:
+    from app.releases import Interrupted
     from ui.draft import Draft
 
 
 class ReviewPage(Page):
-    """Makes the plan and shows it; ``take_back`` and ``finish`` ask about an interrupted run."""
+    """Makes the plan and shows it.
+
+    ``take_back`` and ``finish`` ask about an interrupted run, ``show_build`` about a failed build.
+    """
 
     icon = "review"
     fields = ("plan", "run")
     take_back = Signal()
     finish = Signal()
+    show_build = Signal()
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
@@ -46,6 +52,8 @@ class ReviewPage(Page):
         row.addWidget(self._words, 1)
         self._again = button(_("Try &again"), self._make_again, "refresh")
         row.addWidget(self._again, 0, Qt.AlignmentFlag.AlignTop)
+        self._to_build = button(_("Show the &build"), self.show_build.emit, "build")
+        row.addWidget(self._to_build, 0, Qt.AlignmentFlag.AlignTop)
         self._waiting.body.addLayout(row)
         self.body.addWidget(self._waiting)
         self.view = PlanView()
@@ -57,7 +65,15 @@ class ReviewPage(Page):
 
     @property
     def lead(self) -> str:
+        if self._left is not None:
+            return _("A run has to be taken back or finished before something new is deployed.")
         return _("Nothing has been changed yet. What stands here is what Deploy does.")
+
+    @property
+    def _left(self) -> Interrupted | None:
+        """The run that was interrupted on the server, if there is one."""
+        facts = self.draft.facts
+        return facts.records.abandoned_run if facts else None
 
     @property
     def note(self) -> str:
@@ -69,6 +85,8 @@ class ReviewPage(Page):
         return self._shown and self.draft.planning.running
 
     def problems(self) -> tuple[Problem, ...]:
+        if self._left is not None:
+            return (Problem("run", self.lead),)
         found = super().problems()
         if any(problem.blocking for problem in found):
             return found
@@ -90,35 +108,17 @@ class ReviewPage(Page):
 
     def refresh(self) -> None:
         # What this page waits for is said in its own place, not in the box of problems.
-        facts = self.draft.facts
-        interrupted = facts.records.abandoned_run if facts else None
-        self._finish.setVisible(interrupted is not None and not interrupted.undoing)
-        others = [
-            problem
-            for problem in super().problems()
-            if problem.field != "plan" and not (interrupted and problem.field == "run")
-        ]
-        self._say(others)
-        if interrupted is not None:
-            done = "\n".join(f"✓ {title}" for title in interrupted.done)
-            under_way = interrupted.under_way
-            self._interrupted.say(
-                "warning",
-                _("“{title}” by {by} was interrupted.").format(
-                    title=interrupted.title, by=interrupted.by
-                ),
-                "\n".join(
-                    part
-                    for part in (
-                        done and _("Done:\n{steps}").format(steps=done),
-                        under_way and _("Under way: {step}").format(step=under_way),
-                        _("Take it back, or finish it, before something new is deployed."),
-                    )
-                    if part
-                ),
-            )
-        else:
-            self._interrupted.clear()
+        self._lead.setText(self.lead)
+        left = self._left
+        if left is not None:
+            self.notice.clear()
+            self._interrupted.say("warning", interrupted_title(left), interrupted_words(left))
+            self._finish.setVisible(not left.undoing)
+            self._waiting.hide()
+            self.view.show_plan(None)
+            return
+        self._interrupted.clear()
+        self._say([problem for problem in super().problems() if problem.field != "plan"])
         self._show_state(blocked=any(problem.blocking for problem in super().problems()))
 
     def _say(self, problems: list[Problem]) -> None:
@@ -137,6 +137,7 @@ class ReviewPage(Page):
         self._waiting.setVisible(plan is None)
         self._spinner.setVisible(not failed)
         self._again.setVisible(failed)
+        self._to_build.setVisible(failed and self.draft.building.error is not None)
         self._words.setText(_("The plan could not be made.") if failed else self._waiting_for())
         self.view.show_plan(plan)
         if plan is not None and self.window().focusWidget() is self:
@@ -146,9 +147,10 @@ class ReviewPage(Page):
     def _error(self) -> SlipwayError | None:
         """What keeps the plan from being made: it needs the build and the server anew."""
         draft = self.draft
-        if draft.building.running or draft.connecting.running:
+        if draft.inspection.running or draft.building.running or draft.connecting.running:
             return None
-        return draft.planning.error or draft.building.error or draft.connecting.error
+        failed = (draft.planning, draft.inspection, draft.building, draft.connecting)
+        return next((task.error for task in failed if task.error), None)
 
     def _waiting_for(self) -> str:
         if self.draft.building.running or self.draft.inspection.running:
@@ -158,8 +160,9 @@ class ReviewPage(Page):
         return _("Comparing with what runs on the server now…")
 
     def _make_again(self) -> None:
-        if self.draft.building.error is not None:
-            self.draft.start_build()
+        if self.draft.building.error is not None or self.draft.inspection.error is not None:
+            self.draft.inspect()
+            self.draft.building.drop()
         self.draft.look_again()
         self.draft.make_plan()
 

@@ -12,7 +12,15 @@ from app.credentials import CERTIFICATE, What
 from app.errors import AuthError, Problem, SlipwayError, UntrustedHost
 from app.i18n import _
 from app.server_setup import server_setups
-from ui.dialogs import Asking, HostKeyDialog, SecretsDialog, password_dialog, question_dialog
+from ui.dialogs import (
+    Asking,
+    HostKeyDialog,
+    SecretsDialog,
+    is_question,
+    password_dialog,
+    question_dialog,
+    secret_needed,
+)
 from ui.draft import Draft
 from ui.jobs import Question
 from ui.pages.address_card import AddressCard
@@ -82,6 +90,10 @@ class ServerPage(Page):
     @property
     def busy(self) -> bool:
         return self.draft.connecting.running
+
+    @property
+    def wrong(self) -> bool:
+        return self.draft.connecting.error is not None
 
     def problems(self) -> tuple[Problem, ...]:
         lacking = tuple(each for each in self.draft.readiness() if each.field != "run")
@@ -165,8 +177,7 @@ class ServerPage(Page):
 
     def _show_error(self, error: SlipwayError) -> None:
         if self._is_question(error):
-            words = "\n".join(part for part in (error.detail, error.hint) if part)
-            self.notice.say("info", error.title, words)
+            self.notice.say_question(error)
         else:
             self.notice.say_error(error)
         self._answer.setVisible(isinstance(error, AuthError) and bool(error.needs))
@@ -179,14 +190,7 @@ class ServerPage(Page):
             )
 
     def _is_question(self, error: SlipwayError) -> bool:
-        """Return whether nothing is wrong: the server is new here, or wants a first password."""
-        if isinstance(error, UntrustedHost):
-            return not error.changed
-        if not isinstance(error, AuthError) or not error.needs:
-            return False
-        given = self.draft.credentials
-        answers = {"passphrase": given.passphrase, "sudo": given.sudo_password}
-        return answers.get(error.needs, given.password) is None
+        return is_question(error, self.draft.credentials)
 
     def _show_help(self) -> None:
         wanted = self.draft.request.deploy.kind == "windows-service" and self.draft.facts is None
@@ -217,7 +221,7 @@ class ServerPage(Page):
             windows = self.draft.request.deploy.kind == "windows-service"
             self._open(HostKeyDialog(self.window(), error, windows=windows))
         elif isinstance(error, AuthError) and error.needs:
-            self._needs = _what(error)
+            self._needs = secret_needed(error)
             refused = not self._is_question(error)
             self._open(
                 password_dialog(self.window(), target, self._needs, error.title, refused=refused)
@@ -270,10 +274,3 @@ class ServerPage(Page):
             given = replace(given, sudo_password=secret)
         keep = frozenset({self._needs}) if dialog.remember else frozenset()
         self.draft.test_connection(given, keep=keep)
-
-
-def _what(error: AuthError) -> What:
-    """Return which secret is asked for."""
-    if error.needs == "passphrase":
-        return "passphrase"
-    return "sudo" if error.needs == "sudo" else "password"

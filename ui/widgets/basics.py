@@ -300,10 +300,13 @@ class Notice(QFrame):
             self.say("info", title)
             self.setMinimumHeight(height)
 
+    def say_question(self, error: SlipwayError) -> None:
+        """Say what has to be answered before it goes on: nothing is wrong."""
+        self.say("info", error.title, _why_and_what(error))
+
     def say_error(self, error: SlipwayError) -> None:
         """Say what happened, why, and what to do next; a button copies it as a report."""
-        words = "\n".join(part for part in (error.detail, error.hint) if part)
-        self.say("error", error.title, words)
+        self.say("error", error.title, _why_and_what(error))
         self._error = error
         if self._copy is None:
             self._copy = tool_button(_("Copy report"), "copy", self._copy_report)
@@ -319,6 +322,10 @@ class Notice(QFrame):
     def clear(self) -> None:
         """Disappear."""
         self.say("info", "")
+
+
+def _why_and_what(error: SlipwayError) -> str:
+    return "\n".join(part for part in (error.detail, error.hint) if part)
 
 
 class Disclosure(QWidget):

@@ -54,7 +54,7 @@ def say_outcome(
         Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
         Outcome.ROLLED_BACK: (
             _("Rolled back"),
-            "\n".join(_rolled_back(serving, cannot)),
+            "\n".join(filter(None, _rolled_back(serving, cannot))),
         ),
     }[outcome]
     parts = [lead]
@@ -66,5 +66,11 @@ def say_outcome(
 def _rolled_back(serving: str, cannot: Sequence[str]) -> Iterator[str]:
     if serving:
         yield _("{version} runs again.").format(version=serving)
-    if cannot:
-        yield _("Not restored: {things}").format(things=_("; ").join(cannot))
+    else:
+        yield _("What was there before is there again.")
+    yield not_restored(cannot)
+
+
+def not_restored(cannot: Sequence[str]) -> str:
+    """Return what rolling back did not restore, "" if that is nothing."""
+    return _("Not restored: {things}").format(things=_("; ").join(cannot)) if cannot else ""

@@ -14,7 +14,7 @@ from ui.theme import draw_icon, theme
 from ui.widgets.basics import label, paint_spinner
 
 TOLD_FOR = 6000  # milliseconds
-Place = Literal["done", "passed", "current", "open", "locked"]
+Place = Literal["done", "passed", "current", "open", "wrong", "locked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,13 @@ class SideBarItem(QAbstractButton):
     def show_entry(self, entry: Entry) -> None:
         """Show the page's state."""
         self._entry = entry
-        self.setEnabled(entry.place in ("done", "open", "current"))
+        self.setEnabled(entry.place in ("done", "open", "wrong", "current"))
         words = {
             "done": _("done"),
             "passed": _("done"),
             "current": _("current page"),
             "open": _("not done yet"),
+            "wrong": _("failed"),
             "locked": _("locked"),
         }[entry.place]
         self.setAccessibleName(f"{self.text()}: {words}")
@@ -100,7 +101,9 @@ class SideBarItem(QAbstractButton):
             paint_spinner(painter, badge.adjusted(-1, -1, 1, 1), accent, self._angle)
             return
         muted = colour("sidebar_muted")
-        painter.setPen(accent if place in ("done", "passed", "current") else muted)
+        wrong = colour("sidebar_wrong")
+        ring = {"open": muted, "locked": muted, "wrong": wrong}.get(place, accent)
+        painter.setPen(ring)
         painter.setBrush(accent if place == "current" else Qt.BrushStyle.NoBrush)
         painter.drawEllipse(badge.adjusted(0.5, 0.5, -0.5, -0.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -108,12 +111,13 @@ class SideBarItem(QAbstractButton):
         if place in ("done", "passed"):
             draw_icon(painter, "check", theme().colours.sidebar_accent, inner)
             return
-        painter.setPen(colour("sidebar") if place == "current" else muted)
+        painter.setPen(colour("sidebar") if place == "current" else ring)
         font = self.font()
         font.setBold(place == "current")
         font.setPointSizeF(font.pointSizeF() * 0.92)
         painter.setFont(font)
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, str(self._number))
+        sign = "!" if place == "wrong" else str(self._number)
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, sign)
 
     def _paint_words(self, painter: QPainter, area: QRectF) -> None:
         colour = theme().colour
