@@ -86,7 +86,9 @@ class ReviewPage(Page):
 
     def problems(self) -> tuple[Problem, ...]:
         if self._left is not None:
-            return (Problem("run", self.lead),)
+            return (
+                Problem("run", _("An interrupted run has to be taken back or finished first.")),
+            )
         found = super().problems()
         if any(problem.blocking for problem in found):
             return found
