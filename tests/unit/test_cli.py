@@ -423,6 +423,7 @@ def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
         assert "ann@desk" in answer.err
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["lock"]["who"] == "ann@desk"
+    assert "Locked by" in run("status", service.file).out
     old = time.time() - 3600
     os.utime(service.place / "lock" / "heartbeat", (old, old))
     assert run("unlock", service.file).code == 2
@@ -484,7 +485,10 @@ def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None
 
 
 @pytest.mark.parametrize("way", ["rollback", "resume"])
-def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str) -> None:
+def test_a_killed_run_is_told_and_finished(
+    run: Run, service: Service, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(service.file.parent)
     assert run("deploy", service.file, "--yes").code == 0
     service.change("good", "v2", health=service.health(stable=5.0))
     process = begun(service, "must stay so")
@@ -493,7 +497,12 @@ def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str)
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["interrupted"]["under_way"].startswith("Health check")
     assert shape["interrupted"]["done"]
-    assert "Interrupted" in run("status", service.file).out
+    told = run("status", service.file.name).out
+    assert "Interrupted" in told
+    assert "“slipway rollback slipway.toml” takes it back" in told
+    assert "“slipway resume slipway.toml” goes on" in told
+    assert "Lock left by" in told
+    assert "Locked by" not in told
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 2
     assert "slipway resume" in answer.err
@@ -507,6 +516,32 @@ def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str)
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["interrupted"] is None
     assert shape["lock"] is None
+
+
+def test_a_command_to_go_on_with_names_the_target_where_there_are_several(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = (Target("localhost", "local"), Target("127.0.0.1", "local"))
+    service.request = replace(service.request, targets=targets)
+    monkeypatch.chdir(service.file.parent)
+    folder = Path("a folder")
+    folder.mkdir()
+    service.file = folder / "slipway.toml"
+    service.change("good", "v1")
+    header = {"run": "r1", "title": "Deploy", "release": "1", "by": "ann@desk"}
+    lines = [header | {"titles": ["Send"], "steps": [{}]}, {"step": 0, "before": {}}]
+    journal = service.place / "journal" / "r1.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    quoted = '"a folder"' if os.name == "nt" else "'a folder'"
+    one = f"“slipway rollback {quoted} --target 127.0.0.1”"
+    told = run("status", folder, "--target", "127.0.0.1").out
+    assert f"{one} takes it back, “slipway resume" in told
+    with journal.open("a", encoding="utf-8") as open_journal:
+        open_journal.write('{"undoing": true}\n')
+    told = run("status", folder, "--target", "127.0.0.1").out
+    assert f"{one} finishes that." in told
+    assert "resume" not in told
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
