@@ -254,7 +254,7 @@ def test_an_interrupted_run_says_what_is_done_and_what_is_not() -> None:
     )
     words = interrupted_words(run)
     assert "Done: Load the image" in words
-    assert "perhaps done: Stop the old one" in words
+    assert "perhaps half done: Stop the old one" in words
     assert "Not begun: Start the new one" in words
 
 

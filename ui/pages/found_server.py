@@ -245,7 +245,7 @@ def interrupted_words(run: Interrupted) -> str:
     nothing = _("nothing")
     lines = [_("Done: {steps}").format(steps=_(", ").join(run.done) or nothing)]
     if run.under_way:
-        lines.append(_("Under way, perhaps done: {step}").format(step=run.under_way))
+        lines.append(_("Under way, perhaps half done: {step}").format(step=run.under_way))
     lines.append(_("Not begun: {steps}").format(steps=_(", ").join(run.not_begun) or nothing))
     return "\n".join(lines)
 
