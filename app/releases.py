@@ -242,6 +242,11 @@ class Records:
         versions = [item for item in self.releases if item.version == words]
         return self.find(words) or (versions[0] if len(versions) == 1 else None)
 
+    def rollback_target(self) -> str:
+        """Return the release to roll back to if none is named: verified and still there, or ""."""
+        there = {item.id for item in self.releases}
+        return self.state.without(set(self.state.verified) - there).rollback_target()
+
     @property
     def abandoned_run(self) -> Interrupted | None:
         """The interrupted run; None while a run shows signs of life: it may be just that one."""

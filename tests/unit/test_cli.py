@@ -267,6 +267,12 @@ def test_plan_changes_nothing_and_shows_all(run: Run, service: Service) -> None:
     assert not service.root.exists()
 
 
+def states(run: Run, service: Service) -> list[str]:
+    """What ``releases`` says of each release, the newest first."""
+    _connecting, head, *lines = run("releases", service.file).out.splitlines()
+    return [re.split(",|  ", line[head.index("State") :])[0] for line in lines]
+
+
 def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 0, answer.err
@@ -309,9 +315,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     newest, oldest = shape["releases"]
     assert (newest["version"], newest["current"], newest["verified"]) == ("v2", True, True)
     assert (oldest["version"], oldest["previous"], oldest["available"]) == ("v1", True, True)
-    _connecting, *lines = run("releases", service.file).out.splitlines()
-    for line, words in zip(lines, ("State", "serves now", "served before"), strict=True):
-        assert line[lines[0].index("State") :].startswith(words)
+    assert states(run, service) == ["serves now", "next to roll back to"]
 
     logs = run("logs", service.file)
     assert logs.code == 0
@@ -322,6 +326,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     assert answer.code == 0, answer.err
     assert service.page()["version"] == "v1"
     assert service.page()["args"] == []
+    assert states(run, service) == ["served earlier", "serves now"]
     answer = run("rollback", service.file, "--yes", "--to", newest["id"])
     assert answer.code == 0, answer.err
     assert service.page()["version"] == "v2"
