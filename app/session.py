@@ -64,7 +64,10 @@ class Session:
         return find_toolchain(Path(self.options.go) if self.options.go else None)
 
     def requests(self) -> list[DeployRequest]:
-        """Return the profile's request once for each chosen target; raises ProfileError."""
+        """Return the profile's request once for each chosen target; raises ProfileError.
+
+        The profile is the file that was named, or slipway.toml in the named or current folder.
+        """
         file = Path(self.options.file)
         request = profile.load(file / PROFILE_NAME if file.is_dir() else file)
         self.several = len(request.targets) > 1
@@ -82,7 +85,7 @@ class Session:
 
     def command(self, verb: str, target: Target) -> str:
         """Return what is typed here for another command with the same profile and one target."""
-        words = ["slipway", verb, self.options.file]
+        words = ["slipway", verb, *filter(None, (self.options.file,))]
         if self.several:  # without it the command would go on to the others
             words += ["--target", str(target)]
         return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from app import demo, profile, queries, sample, supervise
-from app.cli import main
+from app.cli import main, make_parser
 from app.console import Console, JsonView, Meter, TextView, size, table
 from app.errors import HealthCheckFailed
 from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
@@ -135,7 +135,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["fly"], ["deploy"], ["deploy", "x", "--fast"], ["logs", "x", "--lines", "a"]]
+    "words", [["fly"], ["inspect"], ["deploy", "x", "--fast"], ["logs", "x", "--lines", "a"]]
 )
 def test_words_that_mean_nothing(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -147,6 +147,26 @@ def test_a_missing_profile_ends_with_2(run: Run, tmp_path: Path) -> None:
     answer = run("deploy", tmp_path / "none.toml", "--yes")
     assert answer.code == 2
     assert "none.toml" in answer.err
+
+
+def test_without_a_file_the_profile_of_the_current_folder_is_used(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(service.file.parent)
+    (shape,) = run("status", "--json").shapes
+    assert (shape["target"], shape["name"]) == ("localhost", "good")
+    monkeypatch.chdir(service.file.parent.parent)
+    for words in (["deploy", "--yes"], ["rollback"], ["logs", "-f", "--lines", "5"]):
+        answer = run(*words)
+        assert answer.code == 2
+        assert "slipway.toml can't be read" in answer.err
+
+
+@pytest.mark.parametrize("place", [1, 2, 4, 5])
+def test_a_file_stands_before_between_or_after_the_options(place: int) -> None:
+    words = ["logs", "-f", "--lines", "5", "--json"]
+    options = make_parser().parse_args([*words[:place], "x.toml", *words[place:]])
+    assert (options.file, options.follow, options.lines) == ("x.toml", True, 5)
 
 
 def test_a_bad_key_is_named(run: Run, tmp_path: Path) -> None:
@@ -506,6 +526,7 @@ def test_a_killed_run_is_told_and_finished(
     assert "Interrupted" in told
     assert "“slipway rollback slipway.toml” takes it back" in told
     assert "“slipway resume slipway.toml” goes on" in told
+    assert "“slipway rollback” takes it back, “slipway resume” goes on." in run("status").out
     assert "Lock left by" in told
     assert "Locked by" not in told
     answer = run("deploy", service.file, "--yes")
