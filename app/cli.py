@@ -179,7 +179,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_go(deploy)
     _add_yes(deploy)
     rollback = _add_profile(
-        parts, "rollback", commands.rollback, _("take the last deployment back")
+        parts,
+        "rollback",
+        commands.rollback,
+        _("go back to the release before, or to another one"),
     )
     rollback.add_argument(
         "--to", metavar=_("RELEASE"), help=_("the release to roll back to: its id, or its version")
@@ -234,7 +237,11 @@ def _count(text: str) -> int:
 def _add_profile(parts: Parts, name: str, run: Command, words: str) -> argparse.ArgumentParser:
     part = _add(parts, name, run, words)
     part.add_argument(
-        "file", metavar=_("FILE"), help=_("the profile, or the folder of slipway.toml")
+        "file",
+        nargs="?",
+        default="",
+        metavar=_("FILE"),
+        help=_("the profile, or the folder of slipway.toml; if left out, the current folder"),
     )
     part.add_argument("--target", metavar=_("ADDRESS"), help=_("only this target of the profile"))
     part.add_argument(

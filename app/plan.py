@@ -207,9 +207,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     The target is checked to exist here, before anything is stopped. Raises SlipwayError.
     """
     records = facts.records
-    there = {item.id for item in records.releases}
-    known = records.state.without(set(records.state.verified) - there)
-    wanted = release or known.rollback_target()
+    wanted = release or records.rollback_target()
     if not wanted:
         raise SlipwayError(
             _("There is no earlier release to roll back to."),

@@ -186,7 +186,8 @@ def _unknown(section: Section, name: str, key: str) -> ProfileError:
             _("This version of Slipway does not offer “{kind}” yet.").format(kind=LATER[key]),
             hint=_("Remove the table {key}.").format(key=key),
         )
-    known = [*section.keys, *section.tables]
+    # loads() takes the targets out before it reads the rest
+    known = [*section.keys, *section.tables, *(("targets",) if section is PROFILE else ())]
     close = difflib.get_close_matches(plain, known, 1)
     return ProfileError(
         key,

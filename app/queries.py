@@ -11,7 +11,7 @@ from app.console import Console, columns, table
 from app.errors import Cancelled
 from app.i18n import _
 from app.project import GoProject, open_project
-from app.releases import Release
+from app.releases import Interrupted, Release
 from app.request import DeployRequest
 from app.session import DONE, Host, Session
 from app.shapes import project_shape, release_shape, status_shape
@@ -38,12 +38,25 @@ def _status(session: Session, request: DeployRequest) -> int:
             (_("Restarts"), str(now.restarts)),
         ]
         if records.lock:
-            rows.append((_("Locked by"), str(records.lock)))
+            label = _("Lock left by") if records.lock.abandoned else _("Locked by")
+            rows.append((label, str(records.lock)))
         _say_table(session.console, rows)
         if records.abandoned_run:
             session.console.say(_("Interrupted:"))
             session.console.say(interrupted_text(records.abandoned_run))
+            session.console.say(_ways_on(session, host, records.abandoned_run))
     return DONE
+
+
+def _ways_on(session: Session, host: Host, run: Interrupted) -> str:
+    """Return which commands end an interrupted run."""
+    rollback = session.command("rollback", host.target)
+    if run.undoing:
+        return _("“{rollback}” finishes that.").format(rollback=rollback)
+    resume = session.command("resume", host.target)
+    return _("“{rollback}” takes it back, “{resume}” goes on.").format(
+        rollback=rollback, resume=resume
+    )
 
 
 def _local_time(text: str) -> str:

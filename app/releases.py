@@ -201,9 +201,12 @@ class Interrupted:
 
     @property
     def done(self) -> tuple[str, ...]:
-        """Titles of the steps that are in effect."""
+        """Titles of the steps that are in effect, also of those that had nothing to do."""
+        # A step with nothing to do is not in the journal: that a later one was begun tells of it.
+        known = {entry.index: entry.done and not entry.undone for entry in self.entries}
+        last = max((entry.index for entry in self.entries if not entry.undone), default=-1)
         return tuple(
-            self.titles[entry.index] for entry in self.entries if entry.done and not entry.undone
+            title for index, title in enumerate(self.titles[: last + 1]) if known.get(index, True)
         )
 
     @property
@@ -214,9 +217,9 @@ class Interrupted:
 
     @property
     def not_begun(self) -> tuple[str, ...]:
-        """Titles of the steps that were never begun."""
-        begun = {entry.index for entry in self.entries}
-        return tuple(title for index, title in enumerate(self.titles) if index not in begun)
+        """Titles of the steps after the last one that was begun."""
+        last = max((entry.index for entry in self.entries), default=-1)
+        return self.titles[last + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,11 @@ class Records:
         """Return the release of this id, or the only one of this version; None otherwise."""
         versions = [item for item in self.releases if item.version == words]
         return self.find(words) or (versions[0] if len(versions) == 1 else None)
+
+    def rollback_target(self) -> str:
+        """Return the release to roll back to if none is named: verified and still there, or ""."""
+        there = {item.id for item in self.releases}
+        return self.state.without(set(self.state.verified) - there).rollback_target()
 
     @property
     def abandoned_run(self) -> Interrupted | None:

@@ -206,7 +206,7 @@ class Runner:
         return SlipwayError(
             _("The server has changed since it was looked at."),
             detail,
-            _("Nothing was changed. Look at the plan again."),
+            _("Nothing was changed. Begin again: the plan is made anew then."),
         )
 
     def _take(self, index: int, step: Step, cancel: CancelToken) -> None:

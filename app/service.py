@@ -123,9 +123,9 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
         parts.append(_("failed"))
     elif not kind_of(request).available(facts, release):
         parts.append(_("its files are gone"))
-    elif release.id == state.previous:
-        parts.append(_("served before"))
-    elif release.id in state.verified:
+    elif release.id == facts.records.rollback_target():
+        parts.append(_("next to roll back to"))
+    elif release.id in {state.previous, *state.verified}:
         parts.append(_("served earlier"))
     elif not release.adopted:
         parts.append(_("never served"))

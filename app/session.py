@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
+import subprocess
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -54,15 +57,20 @@ class Session:
     packages: dict[str, Package] = field(default_factory=dict)
     history: History | None = field(default_factory=History)
     tells_build: bool = True
+    several: bool = False  # whether the profile has more than one target
 
     def toolchain(self) -> Toolchain:
         """Return the Go that builds; raises ToolchainError."""
         return find_toolchain(Path(self.options.go) if self.options.go else None)
 
     def requests(self) -> list[DeployRequest]:
-        """Return the profile's request once for each chosen target; raises ProfileError."""
+        """Return the profile's request once for each chosen target; raises ProfileError.
+
+        The profile is the file that was named, or slipway.toml in the named or current folder.
+        """
         file = Path(self.options.file)
         request = profile.load(file / PROFILE_NAME if file.is_dir() else file)
+        self.several = len(request.targets) > 1
         wanted = self.options.target
         chosen = [
             target for target in request.targets if wanted in (None, target.address, str(target))
@@ -74,6 +82,13 @@ class Session:
                 _("It has: {targets}.").format(targets=", ".join(map(str, request.targets))),
             )
         return [replace(request, targets=(target,)) for target in chosen]
+
+    def command(self, verb: str, target: Target) -> str:
+        """Return what is typed here for another command with the same profile and one target."""
+        words = ["slipway", verb, *filter(None, (self.options.file,))]
+        if self.several:  # without it the command would go on to the others
+            words += ["--target", str(target)]
+        return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
     @contextlib.contextmanager
     def host(self, request: DeployRequest) -> Iterator[Host]:

@@ -247,7 +247,7 @@ def command_reference() -> str:
     for choice in action._choices_actions:
         part = action.choices[choice.dest]
         given = [item for item in part._actions if not item.option_strings]
-        usage = " ".join(["slipway", choice.dest, *(str(item.metavar) for item in given)])
+        usage = " ".join(["slipway", choice.dest, *map(_argument, given)])
         rows.append(_row(f"`{usage}`", str(choice.help)))
         options = [_option(item) for item in part._actions if item.dest not in ("help", "language")]
         lines = [_row(name, meaning) for name, meaning in options if name]
@@ -255,6 +255,10 @@ def command_reference() -> str:
             head = [f"### `{usage}`\n", *_table("Option", "What it does")]
             parts.append("\n".join([*head, *lines]) + "\n")
     return "\n".join(["\n".join(rows) + "\n", *parts])
+
+
+def _argument(action: argparse.Action) -> str:
+    return f"[{action.metavar}]" if action.nargs == "?" else str(action.metavar)
 
 
 def _option(action: argparse.Action) -> tuple[str, str]:

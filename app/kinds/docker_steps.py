@@ -208,7 +208,7 @@ class Switch(Step):
             raise SlipwayError(
                 _("What runs on the server has changed since it was looked at."),
                 _("The container {name} is another one than was shown.").format(name=self.name),
-                _("Nothing was stopped. Look at the plan again."),
+                _("Nothing was stopped. Begin again: the plan is made anew then."),
             )
         if vanishes == "true":
             raise SlipwayError(

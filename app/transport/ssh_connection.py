@@ -320,7 +320,10 @@ def _no_ssh(endpoint: Endpoint, problem: Exception, complaint: str) -> ConnectEr
         return ConnectError(
             _("No SSH server answers at {place}.").format(place=place),
             str(problem),
-            _("Check the port: another program may listen there, or the server is overloaded."),
+            _(
+                "Check address and port: another program may listen there, or the server is "
+                "overloaded."
+            ),
         )
     return ConnectError(
         _("{place} ended the conversation before the login.").format(place=place),

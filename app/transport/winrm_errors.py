@@ -16,6 +16,8 @@ FILTERED = (
     r"New-ItemProperty -Force -PropertyType DWord -Name LocalAccountTokenFilterPolicy -Value 1 "
     r"-Path HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System"
 )
+# what the ways to log in call themselves, in every language
+NAMES = {"ntlm": "NTLM", "kerberos": "Kerberos", "credssp": "CredSSP", "basic": "Basic"}
 EXTRAS = {"kerberos": "pywinrm[kerberos]", "credssp": "pywinrm[credssp]"}
 
 
@@ -96,7 +98,7 @@ def login_refused(target: object, auth: str) -> AuthError:
         )
     return AuthError(
         _("{target} refused the login.").format(target=target),
-        _("It does not accept this user with this password over {auth}.").format(auth=auth),
+        _("It does not accept this user with this password over {auth}.").format(auth=NAMES[auth]),
         hint,
         needs="password",
     )
@@ -143,7 +145,9 @@ def unprotected(target: object) -> ConnectError:
 def no_extra(target: object, auth: str) -> ConnectError:
     """Return the error for an authentication whose library is not installed here."""
     return ConnectError(
-        _("{target} can't be reached with {auth} from here.").format(target=target, auth=auth),
+        _("{target} can't be reached with {auth} from here.").format(
+            target=target, auth=NAMES[auth]
+        ),
         _("This Slipway came without the library for it."),
         _("Install it beside Slipway: pip install {name}").format(name=f'"{EXTRAS[auth]}"'),
     )

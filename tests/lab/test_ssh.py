@@ -673,6 +673,7 @@ def test_something_else_listens(connect: Open) -> None:
         with pytest.raises(ConnectError) as caught:
             connect(Target("127.0.0.1", port=listener.getsockname()[1]))
     assert "No SSH server" in caught.value.title
+    assert "Check address and port" in caught.value.hint
 
 
 def test_nobody_says_a_word(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from app import demo, profile, queries, sample, supervise
-from app.cli import main
+from app.cli import main, make_parser
 from app.console import Console, JsonView, Meter, TextView, size, table
 from app.errors import HealthCheckFailed
 from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
@@ -135,7 +135,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["fly"], ["deploy"], ["deploy", "x", "--fast"], ["logs", "x", "--lines", "a"]]
+    "words", [["fly"], ["inspect"], ["deploy", "x", "--fast"], ["logs", "x", "--lines", "a"]]
 )
 def test_words_that_mean_nothing(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -147,6 +147,26 @@ def test_a_missing_profile_ends_with_2(run: Run, tmp_path: Path) -> None:
     answer = run("deploy", tmp_path / "none.toml", "--yes")
     assert answer.code == 2
     assert "none.toml" in answer.err
+
+
+def test_without_a_file_the_profile_of_the_current_folder_is_used(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(service.file.parent)
+    (shape,) = run("status", "--json").shapes
+    assert (shape["target"], shape["name"]) == ("localhost", "good")
+    monkeypatch.chdir(service.file.parent.parent)
+    for words in (["deploy", "--yes"], ["rollback"], ["logs", "-f", "--lines", "5"]):
+        answer = run(*words)
+        assert answer.code == 2
+        assert "slipway.toml can't be read" in answer.err
+
+
+@pytest.mark.parametrize("place", [1, 2, 4, 5])
+def test_a_file_stands_before_between_or_after_the_options(place: int) -> None:
+    words = ["logs", "-f", "--lines", "5", "--json"]
+    options = make_parser().parse_args([*words[:place], "x.toml", *words[place:]])
+    assert (options.file, options.follow, options.lines) == ("x.toml", True, 5)
 
 
 def test_a_bad_key_is_named(run: Run, tmp_path: Path) -> None:
@@ -267,6 +287,12 @@ def test_plan_changes_nothing_and_shows_all(run: Run, service: Service) -> None:
     assert not service.root.exists()
 
 
+def states(run: Run, service: Service) -> list[str]:
+    """What ``releases`` says of each release, the newest first."""
+    _connecting, head, *lines = run("releases", service.file).out.splitlines()
+    return [re.split(",|  ", line[head.index("State") :])[0] for line in lines]
+
+
 def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 0, answer.err
@@ -309,9 +335,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     newest, oldest = shape["releases"]
     assert (newest["version"], newest["current"], newest["verified"]) == ("v2", True, True)
     assert (oldest["version"], oldest["previous"], oldest["available"]) == ("v1", True, True)
-    _connecting, *lines = run("releases", service.file).out.splitlines()
-    for line, words in zip(lines, ("State", "serves now", "served before"), strict=True):
-        assert line[lines[0].index("State") :].startswith(words)
+    assert states(run, service) == ["serves now", "next to roll back to"]
 
     logs = run("logs", service.file)
     assert logs.code == 0
@@ -322,6 +346,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     assert answer.code == 0, answer.err
     assert service.page()["version"] == "v1"
     assert service.page()["args"] == []
+    assert states(run, service) == ["served earlier", "serves now"]
     answer = run("rollback", service.file, "--yes", "--to", newest["id"])
     assert answer.code == 0, answer.err
     assert service.page()["version"] == "v2"
@@ -423,6 +448,7 @@ def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
         assert "ann@desk" in answer.err
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["lock"]["who"] == "ann@desk"
+    assert "Locked by" in run("status", service.file).out
     old = time.time() - 3600
     os.utime(service.place / "lock" / "heartbeat", (old, old))
     assert run("unlock", service.file).code == 2
@@ -484,7 +510,10 @@ def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None
 
 
 @pytest.mark.parametrize("way", ["rollback", "resume"])
-def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str) -> None:
+def test_a_killed_run_is_told_and_finished(
+    run: Run, service: Service, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(service.file.parent)
     assert run("deploy", service.file, "--yes").code == 0
     service.change("good", "v2", health=service.health(stable=5.0))
     process = begun(service, "must stay so")
@@ -493,7 +522,13 @@ def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str)
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["interrupted"]["under_way"].startswith("Health check")
     assert shape["interrupted"]["done"]
-    assert "Interrupted" in run("status", service.file).out
+    told = run("status", service.file.name).out
+    assert "Interrupted" in told
+    assert "“slipway rollback slipway.toml” takes it back" in told
+    assert "“slipway resume slipway.toml” goes on" in told
+    assert "“slipway rollback” takes it back, “slipway resume” goes on." in run("status").out
+    assert "Lock left by" in told
+    assert "Locked by" not in told
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 2
     assert "slipway resume" in answer.err
@@ -507,6 +542,32 @@ def test_a_killed_run_is_told_and_finished(run: Run, service: Service, way: str)
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["interrupted"] is None
     assert shape["lock"] is None
+
+
+def test_a_command_to_go_on_with_names_the_target_where_there_are_several(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = (Target("localhost", "local"), Target("127.0.0.1", "local"))
+    service.request = replace(service.request, targets=targets)
+    monkeypatch.chdir(service.file.parent)
+    folder = Path("a folder")
+    folder.mkdir()
+    service.file = folder / "slipway.toml"
+    service.change("good", "v1")
+    header = {"run": "r1", "title": "Deploy", "release": "1", "by": "ann@desk"}
+    lines = [header | {"titles": ["Send"], "steps": [{}]}, {"step": 0, "before": {}}]
+    journal = service.place / "journal" / "r1.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    quoted = '"a folder"' if os.name == "nt" else "'a folder'"
+    one = f"“slipway rollback {quoted} --target 127.0.0.1”"
+    told = run("status", folder, "--target", "127.0.0.1").out
+    assert f"{one} takes it back, “slipway resume" in told
+    with journal.open("a", encoding="utf-8") as open_journal:
+        open_journal.write('{"undoing": true}\n')
+    told = run("status", folder, "--target", "127.0.0.1").out
+    assert f"{one} finishes that." in told
+    assert "resume" not in told
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:

@@ -219,6 +219,15 @@ def test_a_bad_version_is_taken_back_with_its_own_last_words(
     assert state.current.endswith("v1")
 
 
+def test_a_plan_of_before_is_refused_with_what_to_do(desktop: Desktop, built: Build) -> None:
+    old = desktop.plan(built("v1"))
+    desktop.deploy(built("v2"))
+    assert desktop.run(old) is Outcome.FAILED_RESTORED
+    assert "Another release serves now" in desktop.error.detail
+    assert "Begin again: the plan is made anew then." in desktop.error.hint
+    assert desktop.serves() == "v2"
+
+
 def test_the_way_back_says_what_it_cannot_bring_back(desktop: Desktop, built: Build) -> None:
     plan = desktop.plan(built("v1"))
     assert any("files that the program wrote to" in text for text in plan.cannot)

@@ -354,6 +354,8 @@ MINIMAL = 'name = "a"\n[deploy.health]\ntcp = 1\n[[targets]]\naddress = "h"\n'
 
 UNREADABLE = [
     ("nmae = 'x'", "nmae", "name"),
+    ("nmae = 'x'", "nmae", "deploy, targets."),
+    ("[[target]]\naddress = 'h'", "target", "Did you mean “targets”"),
     ("name = 3", "name", "text"),
     ("project = 'x'", "project", "table"),
     ("[project]\npath = 3", "project.path", "folder"),

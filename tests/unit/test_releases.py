@@ -81,6 +81,29 @@ def test_an_open_journal_tells_how_far_the_run_came() -> None:
     assert found.entries[1].before == {"out": "x"}
 
 
+def test_a_step_that_had_nothing_to_do_is_done_once_a_later_one_is_begun() -> None:
+    found = read_journal(journal({"step": 1, "before": {}}))
+    assert found is not None
+    assert (found.done, found.under_way, found.not_begun) == (("send",), "switch", ("check",))
+    found = read_journal(
+        journal(
+            {"step": 0, "before": {}},
+            {"step": 0, "state": "done"},
+            {"step": 2, "before": {}},
+            {"step": 2, "state": "done"},
+        )
+    )
+    assert found is not None
+    assert (found.done, found.under_way, found.not_begun) == (("send", "switch", "check"), "", ())
+
+
+def test_what_was_put_back_again_is_neither_done_nor_never_begun() -> None:
+    lines = ({"undoing": True}, {"step": 1, "state": "undone"})
+    found = read_journal(journal({"step": 1, "before": {}}, *lines))
+    assert found is not None
+    assert (found.done, found.under_way, found.not_begun) == ((), "", ("check",))
+
+
 def test_an_ended_journal_is_no_interrupted_run() -> None:
     assert read_journal(journal({"step": 0, "before": {}}, {"ended": "succeeded"})) is None
     assert read_journal([]) is None

@@ -325,7 +325,7 @@ def test_help_is_in_one_language(capsys: pytest.CaptureFixture[str], arguments: 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["deploy"],
+        ["inspect"],
         ["nonsense"],
         ["plan", "x.toml", "--nonsense"],
         ["plan", "x.toml", "--target"],

@@ -37,7 +37,7 @@ from app.transport.windows import (
     go_arch,
     tool_words,
 )
-from app.transport.winrm_errors import unreachable
+from app.transport.winrm_errors import EXTRAS, login_refused, no_extra, unreachable
 
 PATH = r"C:\Program Files\Slipway\slipway-host-abc.exe"
 
@@ -207,6 +207,14 @@ def test_why_a_server_is_not_reached(cause: OSError, hint: str) -> None:
     inner.__cause__ = cause
     problem = requests.ConnectionError(MaxRetryError(None, "/", inner))  # type: ignore[arg-type]
     assert hint in unreachable("server", 5986, problem).hint
+
+
+@pytest.mark.parametrize("auth", ["ntlm", "kerberos", "credssp", "basic"])
+def test_a_way_to_log_in_is_called_as_in_the_form(auth: str) -> None:
+    name = {"ntlm": "NTLM", "kerberos": "Kerberos", "credssp": "CredSSP", "basic": "Basic"}[auth]
+    assert f"over {name}." in login_refused("server", auth).detail
+    if auth in EXTRAS:
+        assert f"with {name} from" in no_extra("server", auth).title
 
 
 def powershell() -> str | None:
