@@ -57,10 +57,10 @@ class DeployPage(Page):
     def _bottom_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(10)
-        self._time = label(role="muted", wrap=False)
-        row.addWidget(self._time)
         self.cancel_button = button(_("&Cancel"), self._cancel, "stop", "danger")
         row.addWidget(self.cancel_button)  # not where Roll back will be a moment later
+        self._time = label(role="muted", wrap=False)
+        row.addWidget(self._time)
         row.addStretch(1)
         self.roll_back_button = button(_("&Roll back"), self._ask_roll_back, "rollback")
         self.server_button = button(_("Show &server"), self._show_server, "server")
