@@ -66,6 +66,9 @@ class Kind(Protocol):
     def readiness(self, request: DeployRequest, facts: HostFacts) -> list[Problem]:
         """Return what the server lacks."""
 
+    def there(self, facts: HostFacts) -> bool:
+        """Return whether something of the service's name is there, Slipway's or not."""
+
     def running(self, facts: HostFacts) -> bool:
         """Return whether the current release is what runs now."""
 

@@ -37,7 +37,8 @@ class Plan:
     ``state`` is what the server's records said: if they say something else when the plan is run,
     it is not run. ``hidden`` are secrets that may appear in output though no step uses them.
     ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not;
-    ``serving`` is the version that runs before the plan is carried out, "" where that isn't known.
+    ``serving`` is the version that runs before the plan is carried out, "" where that isn't known;
+    ``first``: nothing of that name is there before.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Plan:
     restores: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
     serving: str = ""
+    first: bool = False
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     hidden: tuple[Secret, ...] = ()
@@ -248,7 +250,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
 def _plan(
     title: str, request: DeployRequest, facts: HostFacts, store: Store, layout: Layout
 ) -> Plan:
-    current = facts.records.current
+    current, kind = facts.records.current, kind_of(request)
     return Plan(
         title=title,
         name=request.name,
@@ -261,7 +263,8 @@ def _plan(
         outage=layout.outage,
         restores=layout.restores,
         cannot=layout.cannot,
-        serving=current.version if current and kind_of(request).running(facts) else "",
+        serving=current.version if current and kind.running(facts) else "",
+        first=not kind.there(facts),
         warnings=layout.warnings,
         secrets=layout.secrets,
         hidden=layout.hidden,

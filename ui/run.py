@@ -54,8 +54,8 @@ class Runnable(Protocol):
 class Task:
     """What shall run: its title and rows, and how to begin, on the run's own thread.
 
-    ``serving`` is the version that runs before it, "" where that isn't known; ``cannot`` is what
-    rolling back does not restore.
+    ``serving`` is the version that runs before it, "" where that isn't known; ``first``: nothing of
+    that name is there before. ``cannot`` is what rolling back does not restore.
     """
 
     title: str
@@ -63,6 +63,7 @@ class Task:
     begin: Callable[[Emit], Runnable]
     record: Callable[[], Record]
     serving: str = ""
+    first: bool = False
     cannot: tuple[str, ...] = ()
 
 
@@ -260,7 +261,7 @@ def plan_task(
     def record() -> Record:
         return history.begin(request, plan.title, rows, release=plan.release, version=version)
 
-    return Task(plan.title, rows, begin, record, plan.serving, plan.cannot)
+    return Task(plan.title, rows, begin, record, plan.serving, plan.first, plan.cannot)
 
 
 class _Rest:

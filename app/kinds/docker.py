@@ -55,6 +55,10 @@ class DockerKind:
         """Return what the server lacks for a container."""
         return docker_problems(request, facts)
 
+    def there(self, facts: HostFacts) -> bool:
+        """Return whether a container has the service's name."""
+        return facts.docker is not None and facts.docker.service is not None
+
     def running(self, facts: HostFacts) -> bool:
         """Return whether the container that serves is the current release's."""
         service = facts.docker.service if facts.docker else None

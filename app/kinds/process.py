@@ -151,6 +151,10 @@ class ProcessKind:
             ]
         return []
 
+    def there(self, facts: HostFacts) -> bool:
+        """Return whether a release is in service."""
+        return facts.process is not None and facts.process.up
+
     def running(self, facts: HostFacts) -> bool:
         """Return whether the current release runs."""
         process = facts.process

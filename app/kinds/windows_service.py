@@ -44,6 +44,10 @@ class WindowsServiceKind:
         """Return what the server lacks."""
         return list(windows_problems(request, facts))
 
+    def there(self, facts: HostFacts) -> bool:
+        """Return whether there is a service of that name."""
+        return _service(facts) is not None
+
     def running(self, facts: HostFacts) -> bool:
         """Return whether the service runs the current release."""
         service = _service(facts)

@@ -23,14 +23,14 @@ from tests.unit.test_plan import SECRETS, after, facts, image, request, two_rele
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.jobs import Visit
-from ui.pages.deploy import DeployPage, browser_url
+from ui.pages.deploy import DeployPage, back_words, browser_url
 from ui.release_page import ReleasePage
 from ui.report import outcome_text
 from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.basics import Notice
 from ui.widgets.command_view import CommandView, commands_text
-from ui.widgets.outcome import say_outcome
+from ui.widgets.outcome import restored, say_outcome
 from ui.widgets.plan_view import PlanView
 
 __all__ = ["image"]  # the fixture of the golden plans
@@ -359,6 +359,25 @@ def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> No
     assert outcome_text(Outcome.SUCCEEDED) == "succeeded"
     say_outcome(notice, Outcome.SUCCEEDED, None, "It answers.")
     assert notice.text.splitlines() == ["Done: it runs and is healthy", "It answers."]
+
+
+@pytest.mark.parametrize(
+    ("serving", "first", "asked", "told"),
+    [
+        ("v1", False, "v1, which ran before, runs again.", "v1 runs again."),
+        ("", True, "Nothing of that name ran before", "Nothing of that name runs any more."),
+        ("", False, "What was there before is there again.", "What was there before is there"),
+    ],
+)
+def test_rolling_back_says_what_runs_then(
+    tmp_path: Path, serving: str, first: bool, asked: str, told: str
+) -> None:
+    task = Stage(History(tmp_path / "history.db", tmp_path / "logs")).task
+    task = replace(task, serving=serving, first=first, cannot=("databases",))
+    assert back_words(task).startswith(asked)
+    assert ("Releases" in back_words(task)) is bool(serving), "there may be none to go back to"
+    assert restored(task).startswith(told)
+    assert restored(task).endswith("Not restored: databases")
 
 
 @pytest.mark.parametrize(

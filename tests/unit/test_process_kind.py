@@ -231,6 +231,10 @@ def test_a_plan_of_before_is_refused_with_what_to_do(desktop: Desktop, built: Bu
 def test_the_way_back_says_what_it_cannot_bring_back(desktop: Desktop, built: Build) -> None:
     plan = desktop.plan(built("v1"))
     assert any("files that the program wrote to" in text for text in plan.cannot)
+    assert (plan.first, plan.serving) == (True, "")
+    desktop.deploy(built("v1"))
+    plan = desktop.plan(built("v2"))
+    assert (plan.first, plan.serving) == (False, "v1")
 
 
 def test_a_record_of_a_later_version_can_be_rolled_back_to(desktop: Desktop, built: Build) -> None:

@@ -20,7 +20,7 @@ from ui.report import run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.amounts import duration_text
 from ui.widgets.basics import button, label
-from ui.widgets.outcome import say_outcome
+from ui.widgets.outcome import restored, say_outcome
 from ui.widgets.run_view import RunView
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ class DeployPage(Page):
         ended = run.state is RunState.ENDED
         if ended:
             more = healthy_words(self._request)
-            say_outcome(
-                self.notice, run.outcome, run.error, more, run.task.serving, run.task.cannot
-            )
+            say_outcome(self.notice, run.outcome, run.error, more, restored(run.task))
         else:
             self.notice.clear()
         if ended and self._overtaken:
@@ -197,16 +195,12 @@ class DeployPage(Page):
             self.run.cancel()
 
     def _ask_roll_back(self) -> None:
+        if self.run is None:
+            return
         ask(
             self.window(),
             _("Roll back now?"),
-            sentences(
-                back_words(self.run.task.serving if self.run else ""),
-                _(
-                    "This release is removed from the server. To go back without removing it, use "
-                    "Show server, then Releases."
-                ),
-            ),
+            back_words(self.run.task),
             _("&Roll back"),
             self._roll_back,
         )  # fmt: skip
@@ -250,11 +244,20 @@ def healthy_words(request: DeployRequest) -> str:
     return sentences(on_server, reached.format(page=page))
 
 
-def back_words(serving: str) -> str:
-    """Return what rolling back the run that is shown brings back."""
-    if serving:
-        return _("{version}, which ran before, runs again.").format(version=serving)
-    return _("What was there before, if anything, is there again.")
+def back_words(task: Task) -> str:
+    """Return what rolling back a task brings back, and what goes."""
+    if task.first:
+        return _("Nothing of that name ran before: what this run deployed is removed.")
+    again = (
+        _("{version}, which ran before, runs again.").format(version=task.serving)
+        if task.serving
+        else _("What was there before is there again.")
+    )
+    gone = _("This release is removed from the server.")
+    if not task.serving:
+        return sentences(again, gone)
+    keeping = _("To go back without removing it, use Show server, then Releases.")
+    return sentences(again, gone, keeping)
 
 
 def browser_url(request: DeployRequest) -> str:

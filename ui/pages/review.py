@@ -67,6 +67,8 @@ class ReviewPage(Page):
     def lead(self) -> str:
         if self._left is not None:
             return _("A run has to be taken back or finished before something new is deployed.")
+        if self.draft.plan is None:
+            return _("Nothing has been changed yet.")
         return _("Nothing has been changed yet. What stands here is what Deploy does.")
 
     @property

@@ -294,8 +294,8 @@ class Notice(QFrame):
             self.setVisible(wanted)
 
     def outdate(self, title: str) -> None:
-        """Say ``title`` instead of an error that is past, without moving what stands below."""
-        if self._error is not None:
+        """Say ``title`` instead of what is past, without moving what stands below."""
+        if self.text not in ("", title):
             height = self.height()
             self.say("info", title)
             self.setMinimumHeight(height)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from app.errors import SlipwayError
 from app.events import Outcome
 from app.i18n import _
+from ui.run import Task
 from ui.widgets.basics import Notice, Tone
 
 
@@ -27,13 +28,11 @@ def say_outcome(
     outcome: Outcome | None,
     error: SlipwayError | None,
     more: str = "",
-    serving: str = "",
-    cannot: Sequence[str] = (),
+    rolled_back: str = "",
 ) -> None:
-    """Say how a run ended: what happened, why, what to do next; ``more`` follows a success.
+    """Say how a run ended: what happened, why, what to do next.
 
-    ``serving`` is the version that ran before it, ``cannot`` what rolling back does not restore.
-
+    ``more`` follows a success, ``rolled_back`` a roll back: what that one has restored.
     Without an outcome it was ended by a fault of Slipway, which has its own dialog.
     """
     if outcome is None:
@@ -52,10 +51,7 @@ def say_outcome(
         Outcome.FAILED_RESTORED: (_("It failed; all is as it was before"), ""),
         Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
         Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
-        Outcome.ROLLED_BACK: (
-            _("Rolled back"),
-            "\n".join(filter(None, _rolled_back(serving, cannot))),
-        ),
+        Outcome.ROLLED_BACK: (_("Rolled back"), rolled_back),
     }[outcome]
     parts = [lead]
     if error is not None:
@@ -63,12 +59,15 @@ def say_outcome(
     notice.say(outcome_tone(outcome), heading, "\n".join(part for part in parts if part))
 
 
-def _rolled_back(serving: str, cannot: Sequence[str]) -> Iterator[str]:
-    if serving:
-        yield _("{version} runs again.").format(version=serving)
+def restored(task: Task) -> str:
+    """Return what taking a task back has restored, and what not."""
+    if task.serving:
+        again = _("{version} runs again.").format(version=task.serving)
+    elif task.first:
+        again = _("Nothing of that name runs any more.")
     else:
-        yield _("What was there before is there again.")
-    yield not_restored(cannot)
+        again = _("What was there before is there again.")
+    return "\n".join(filter(None, (again, not_restored(task.cannot))))
 
 
 def not_restored(cannot: Sequence[str]) -> str:
