@@ -29,7 +29,7 @@ from ui.problems import all_problems, project_problems
 from ui.proposals import AskedPort, Proposals, accept, of_kind, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
-from ui.targets import Places, fitting
+from ui.targets import THIS_COMPUTER, Places, fitting
 from ui.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -315,14 +315,17 @@ class Draft(QObject):
         self.update(self._untouched)
 
     def _fresh(self) -> DeployRequest:
-        """Return the answers that a new project begins with: how and where the last one ran."""
-        request = DeployRequest(targets=self.request.targets)
+        """Return the answers that a new project begins with: how and where the last one ran.
+
+        This computer says nothing of where others run.
+        """
+        request = DeployRequest()
         if self.settings.kind:
             request = with_value(request, "deploy.kind", self.settings.kind)
-        if not request.targets:
-            last = fitting(request.deploy.kind, self.settings.targets[:1])
-            request = replace(request, targets=last)
-        return request
+        servers = [each for each in self.settings.targets if each != THIS_COMPUTER]
+        named = [each for each in self.request.targets if each != THIS_COMPUTER]
+        last = fitting(request.deploy.kind, tuple(named or servers[:1]))
+        return replace(request, targets=last)
 
     def save(self, path: Path) -> None:
         """Write the answers as slipway.toml; raises SlipwayError."""
@@ -356,19 +359,24 @@ class Draft(QObject):
 
         if self.reading.error is not None:
             self.open(self._opened)
-            return
+        else:
+            self._inspect(jobs.inspect)
+
+    def _inspect(self, job: Callable[..., Inspected]) -> None:
         request, go_folder = self.request, self.settings.go_folder
         self._understood = self._known
-        self.inspection.start(lambda _emit, cancel: jobs.inspect(request, go_folder, cancel))
+        self.inspection.start(lambda _emit, cancel: job(request, go_folder, cancel))
 
     def look_at_source(self) -> None:
-        """Look at the project's folder again, and build again what could not be built."""
+        """Look at the project's folder again, and build again what was changed or not built."""
+        from ui import jobs
+
         if self.inspection.result is None or self.building.running:
             return
         error = self.building.error
         if isinstance(error, BuildError) and error.diagnostics:
             self.building.drop()
-        self.inspect()
+        self._inspect(jobs.inspect_again)
 
     def start_build(self) -> None:
         """Build what the answers ask for; a build under way is ended."""
@@ -598,9 +606,16 @@ class Draft(QObject):
         if self.inspection.state is TaskState.DONE:
             if not self.demo:
                 self.settings.remember_project(self.request.project.path)
+            self._drop_stale_build()
             self._propose()
         self._tell()
         self._settling.start()
+
+    def _drop_stale_build(self) -> None:
+        found: Inspected = self.inspection.result
+        built: Built | None = self.building.result
+        if built is not None and found.source not in (None, built.source):
+            self.building.drop()
 
     def _propose(self) -> None:
         project, package = self.project, self.request.project.package

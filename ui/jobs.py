@@ -13,7 +13,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from app.credentials import Credentials, KnownHosts, PasswordStore, Prompts, What
-from app.errors import AuthError, ConnectionLost, NotReady, SlipwayError, UntrustedHost
+from app.errors import (
+    AuthError,
+    ConnectionLost,
+    NotReady,
+    ProfileError,
+    SlipwayError,
+    UntrustedHost,
+)
 from app.i18n import _
 from app.request import DeployRequest, Target
 from app.transport import CancelToken, Secret, Transport
@@ -37,20 +44,21 @@ UNWATCHED = frozenset({".git", ".hg", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
-    """What a look at the project's folder found."""
-
-    toolchain: Toolchain
-    project: GoProject
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """What a build is made from: not equal to another one where a build might differ."""
 
     digest: str
     revision: GitRevision | None
     beside: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a look at the project's folder found; ``source`` only where it is looked at again."""
+
+    toolchain: Toolchain
+    project: GoProject
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,15 @@ def inspect(request: DeployRequest, go_folder: Path | None, cancel: CancelToken)
         cancel=cancel,
     )
     return Inspected(toolchain, project)
+
+
+def inspect_again(request: DeployRequest, go_folder: Path | None, cancel: CancelToken) -> Inspected:
+    """Look at the project, and at what a build would be made from now; see ``inspect``."""
+    found = inspect(request, go_folder, cancel)
+    try:
+        return replace(found, source=source_state(request, found, cancel))
+    except ProfileError:
+        return found  # no program was chosen yet
 
 
 def build(

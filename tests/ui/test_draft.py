@@ -125,7 +125,14 @@ def test_the_source_is_looked_at_again_and_what_did_not_compile_is_built(
     qtbot.waitUntil(lambda: draft.building.state is TaskState.FAILED, timeout=WAIT)
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
     draft.look_at_source()
-    built(qtbot, draft)
+    first = built(qtbot, draft)
+    draft.look_at_source()
+    qtbot.waitUntil(lambda: draft.inspection.state is TaskState.DONE, timeout=WAIT)
+    assert draft.package is first
+    (folder / "main.go").write_text('package main\n\nfunc main() { println("two") }\n')
+    draft.look_at_source()
+    qtbot.waitUntil(lambda: draft.package is not first, timeout=WAIT)
+    assert built(qtbot, draft).artifact.sha256 != first.artifact.sha256
 
 
 def test_a_server_of_another_project_is_said_to_be_one(
@@ -141,6 +148,9 @@ def test_a_server_of_another_project_is_said_to_be_one(
     assert draft.carried
     draft.set("targets", (Target("web2.example.com"),))
     assert not draft.carried
+    draft.choose_kind("process")
+    opened(qtbot, draft, project("workspace"))
+    assert THIS_COMPUTER not in draft.request.targets, "it says nothing of where a container runs"
 
 
 def test_of_two_folders_only_the_last_is_ever_reported(

@@ -186,6 +186,17 @@ def test_a_changed_key_can_only_be_left_alone(qtbot: QtBot, page: ServerPage) ->
     assert answers == ["&Close"]
 
 
+def test_without_a_server_one_begins_at_its_address(page: ServerPage, draft: Draft) -> None:
+    page.enter()
+    for begin in (page.focus_first, page.show_problem):
+        page._help.setFocus()
+        begin()
+        assert QApplication.focusWidget() is page.address.address
+    draft.set("targets", (Target("web1"),))
+    page.focus_first()
+    assert QApplication.focusWidget() is page._test_button
+
+
 def test_a_password_is_not_shown_and_remembered_only_on_request(
     qtbot: QtBot, page: ServerPage
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.credentials import CERTIFICATE, What
@@ -99,6 +99,23 @@ class ServerPage(Page):
         lacking = tuple(each for each in self.draft.readiness() if each.field != "run")
         said = {each.text for each in lacking}
         return (*(each for each in super().problems() if each.text not in said), *lacking)
+
+    def focus_first(self) -> None:
+        """Begin at the address as long as there is nothing to test."""
+        if self._nowhere:
+            self.address.address.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            super().focus_first()
+
+    def show_problem(self) -> None:
+        """Lead to the address as long as that is what is missing."""
+        super().show_problem()
+        if self._nowhere:
+            self.address.address.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    @property
+    def _nowhere(self) -> bool:
+        return not self.draft.connecting.running and not self._test_button.isEnabled()
 
     # Connecting
 
