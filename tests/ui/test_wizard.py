@@ -100,6 +100,7 @@ def ready(
     qtbot.waitUntil(lambda: draft.project is not None, timeout=PATIENCE)
     draft.update(answers(draft.request, port))
     qtbot.waitUntil(lambda: wizard.reachable() == wizard.last - 1, timeout=PATIENCE)
+    request = draft.request
     yield wizard
     from app import service
     from app.host import probe
@@ -107,9 +108,9 @@ def ready(
 
     local = LocalTransport()
     local.open()
-    found = probe(local, draft.request, draft.request.targets[0])
+    found = probe(local, request, request.targets[0])
     if found.records.state.current:
-        service.control(local, draft.request, found, "stop")
+        service.control(local, request, found, "stop")
 
 
 def get(port: int) -> str:
