@@ -216,7 +216,9 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
             _("{name} has no verified release before the one that serves.").format(
                 name=request.name
             ),
-            _("Name one with --to; “slipway releases” lists them."),
+            _("Name one with --to; “slipway releases” lists them.")
+            if len(records.releases) > 1
+            else _("No other release lies there. Deploy a version that works in its place."),
         )
     target = records.named(wanted)
     if target is None:

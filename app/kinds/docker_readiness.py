@@ -11,6 +11,10 @@ from app.request import DeployRequest
 SPARE_BYTES = 200_000_000
 
 
+# what holds a container's port in its place
+DOCKERS_OWN = ("docker-proxy", "rootlessport", "rootlesskit")
+
+
 def docker_problems(request: DeployRequest, facts: HostFacts) -> list[Problem]:
     """Return what the server lacks for a container."""
     docker = facts.docker
@@ -69,15 +73,24 @@ def _port_problems(request: DeployRequest, facts: HostFacts, docker: DockerFacts
     for mapping in request.deploy.docker.ports:
         port = _outside_port(mapping)
         if port in held and port not in own:
-            program = held[port] or _("another program")
-            found.append(
-                Problem(
-                    "deploy.docker.ports",
-                    _("Port {port} is in use by {program}.").format(port=port, program=program),
-                    _("Stop that program, or publish another port."),
-                )
-            )
+            found.append(_port_in_use(port, held[port]))
     return found
+
+
+def _port_in_use(port: int, program: str) -> Problem:
+    if program in DOCKERS_OWN:
+        return Problem(
+            "deploy.docker.ports",
+            _("Port {port} is published by another container.").format(port=port),
+            _("“docker ps” on the server names it. Stop it, or publish another port."),
+        )
+    return Problem(
+        "deploy.docker.ports",
+        _("Port {port} is in use by {program}.").format(
+            port=port, program=program or _("another program")
+        ),
+        _("Stop that program, or publish another port."),
+    )
 
 
 def _outside_port(mapping: str) -> int:

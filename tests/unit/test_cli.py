@@ -261,6 +261,7 @@ def test_what_is_not_there_yet(run: Run, service: Service) -> None:
     answer = run("rollback", service.file, "--yes")
     assert answer.code == 2
     assert "no earlier release" in answer.err
+    assert "--to" not in answer.err, "there is none to name"
 
 
 # -- deploying ---------------------------------------------------------------------------------

@@ -281,8 +281,11 @@ def test_each_lack_is_told_with_its_remedy() -> None:
 def test_the_port_of_the_container_that_is_replaced_is_free() -> None:
     docker = facts().docker
     assert docker is not None
-    found = facts(replace(docker, service=foreign()), ports=(PortHolder(8080, "docker-proxy"),))
-    assert problems_of(found) == {}
+    held = (PortHolder(8080, "docker-proxy"),)
+    assert problems_of(facts(replace(docker, service=foreign()), ports=held)) == {}
+    (problem,) = readiness(request(), facts(ports=held))
+    assert problem.text == "Port 8080 is published by another container."
+    assert "docker ps" in problem.hint
 
 
 def test_adopting_takes_settings_over_and_hides_what_looks_secret() -> None:

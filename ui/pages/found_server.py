@@ -191,9 +191,16 @@ def server_facts(facts: HostFacts) -> list[Fact]:
         found.append((_("NSSM"), facts.windows.nssm[0], ""))
     if facts.disk_free:
         found.append((_("Free space"), size_text(facts.disk_free), facts.root))
-    found.append((_("Runs now"), running_words(facts), ""))
+    if _knows_what_runs(facts):
+        found.append((_("Runs now"), running_words(facts), ""))
     found.append((_("Releases"), releases_words(facts.records), ""))
     return found
+
+
+def _knows_what_runs(facts: HostFacts) -> bool:
+    """Return whether the server was asked: one that does not fit the method, or is off, is not."""
+    docker = facts.docker is not None and not facts.docker.problem
+    return docker or facts.windows is not None or facts.process is not None
 
 
 def rights_words(facts: HostFacts) -> str:
