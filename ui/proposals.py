@@ -44,7 +44,7 @@ def _names(key: str) -> list[str]:
 
 def service_name(text: str) -> str:
     """Return ``text`` as a name that services and containers may have, or "" if nothing is left."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
 
 
 def propose(project: GoProject, package: str, kind: str) -> Proposals:

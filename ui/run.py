@@ -167,10 +167,18 @@ class Run(QObject):
     def _drained(self, events: list[Any]) -> None:
         for event in events:
             undoing = isinstance(event, StepChanged) and event.state is StepState.UNDOING
+            last = len(self.task.rows) - 1  # releasing the lock, which follows the undoing too
+            goes_on = (
+                isinstance(event, StepChanged)
+                and event.state is StepState.RUNNING
+                and event.index < last
+            )
             if isinstance(event, RunEnded):
                 self.outcome, self.error = event.outcome, event.error
             elif undoing and self.can_cancel:
                 self._enter(RunState.RESTORING)
+            elif goes_on and self.state is RunState.RESTORING:
+                self._enter(RunState.RUNNING)  # a resumed run undid the step that was under way
         self.happened.emit(events)
 
     def _failed(self, error: SlipwayError) -> None:

@@ -334,7 +334,14 @@ def test_a_secret_needs_a_value_and_the_keyring_keeps_it(
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Hello_World", "hello-world"), ("9lives", "lives"), ("中文", ""), ("a" * 80, "a" * 63)],
+    [
+        ("Hello_World", "hello-world"),
+        ("9lives", "lives"),
+        ("hello2", "hello2"),
+        ("v2-", "v2"),
+        ("中文", ""),
+        ("a" * 80, "a" * 63),
+    ],
 )
 def test_service_names(text: str, name: str) -> None:
     assert service_name(text) == name

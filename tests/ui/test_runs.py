@@ -128,6 +128,22 @@ def ended(qtbot: QtBot, run: Run) -> None:
     qtbot.waitUntil(lambda: run.state is RunState.ENDED)
 
 
+def test_a_resumed_run_goes_on_after_the_step_that_was_under_way_is_undone(
+    qtbot: QtBot, page: DeployPage, tmp_path: Path
+) -> None:
+    stage = Stage(History(tmp_path / "history.db", tmp_path / "logs"))
+    run = begun(qtbot, page, stage)
+    run._drained([StepChanged(1, StepState.UNDOING)])
+    assert run.state is RunState.RESTORING
+    run._drained([StepChanged(2, StepState.RUNNING)])
+    assert run.state is RunState.RESTORING, "the lock is released after putting back, too"
+    run._drained([StepChanged(1, StepState.UNDONE), StepChanged(1, StepState.RUNNING)])
+    assert run.state is RunState.RUNNING
+    assert run.can_cancel
+    stage.let_go()
+    ended(qtbot, run)
+
+
 # Review
 
 

@@ -157,9 +157,7 @@ class DeployPage(Page):
         if self._overtaken:
             return _("A later run changed the service. Show server, then Releases, goes back.")
         if run.state is RunState.ENDED and not run.can_roll_back:
-            return _(
-                "This run left nothing to take back. Show server, then Releases, goes back further."
-            )
+            return _("From here nothing can be taken back. Show server, then Releases, goes back.")
         return ""
 
     def _show_end(self, run: Run) -> None:
