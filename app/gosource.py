@@ -67,14 +67,14 @@ def read_tokens(path: Path) -> list[Token]:
         return []
 
 
-def string_variables(files: Iterable[Path]) -> tuple[str, ...]:
+def string_variables(sources: Iterable[list[Token]]) -> tuple[str, ...]:
     """Return the package-level variables that the linker's -X can set, in order of appearance.
 
     These are strings, declared without a value or with a literal one.
     """
     names: dict[str, None] = {}
-    for path in files:
-        for declaration in _variable_declarations(read_tokens(path)):
+    for found in sources:
+        for declaration in _variable_declarations(found):
             names.update(dict.fromkeys(_stampable(declaration)))
     return tuple(names)
 
@@ -85,22 +85,20 @@ def version_variables(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(candidates, key=lambda name: (name.lower() != "version", len(name), name)))
 
 
-def listening_ports(files: Iterable[Path]) -> tuple[int, ...]:
+def listening_ports(sources: Iterable[list[Token]]) -> tuple[int, ...]:
     """Return the TCP ports that the source seems to listen on, the likeliest first."""
     sure: dict[int, None] = {}
     maybe: dict[int, None] = {}
-    for path in files:
-        found = read_tokens(path)
+    for found in sources:
         sure.update(dict.fromkeys(_listen_calls(found)))
         maybe.update(dict.fromkeys(_port_defaults(found)))
     return tuple(sure | maybe)
 
 
-def health_pages(files: Iterable[Path]) -> tuple[str, ...]:
+def health_pages(sources: Iterable[list[Token]]) -> tuple[str, ...]:
     """Return the paths at which the source seems to say whether it is well, like ``/healthz``."""
     pages: dict[str, None] = {}
-    for path in files:
-        found = read_tokens(path)
+    for found in sources:
         for call, bracket, route in zip(found, found[1:], found[2:], strict=False):
             match = _HEALTH_PAGE.fullmatch(route.text) if route.kind == "string" else None
             if match and call.text in _ROUTING and bracket.text == "(":

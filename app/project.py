@@ -18,6 +18,7 @@ from app.go_problems import go_problem
 from app.gosource import (
     health_pages,
     listening_ports,
+    read_tokens,
     string_variables,
     version_variables,
 )
@@ -404,8 +405,8 @@ def _main(
     parts = [package, *(packages.get(name, {}) for name in package.get("Deps") or ())]
     foreign = [part for part in parts if not part.get("Standard")]
     own = [part for part in foreign if (part.get("Module") or {}).get("Main")]
-    variables = string_variables(_sources(package))
-    sources = [source for part in own for source in _sources(part)]
+    variables = string_variables(map(read_tokens, _sources(package)))
+    sources = [read_tokens(source) for part in own for source in _sources(part)]
     return MainPackage(
         path="." if inner == "." else f"./{inner}",
         import_path=package["ImportPath"],
@@ -429,7 +430,7 @@ def _stamps_elsewhere(packages: Listing) -> tuple[str, ...]:
         f"{package['ImportPath']}.{name}"
         for package in packages
         if package["ImportPath"].rsplit("/", 1)[-1] in STAMP_PACKAGES
-        for name in version_variables(string_variables(_sources(package)))
+        for name in version_variables(string_variables(map(read_tokens, _sources(package))))
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,11 +23,12 @@ from app.errors import (
 from app.i18n import _
 from app.request import PROFILE_NAME, DeployRequest, Target
 from app.windows_rules import ACCOUNT_PASSWORD
+from ui.build_folders import BuildFolders
 from ui.problems import all_problems, project_problems
 from ui.proposals import AskedPort, Proposals, accept, of_kind, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
-from ui.targets import THIS_COMPUTER, Places, fitting
+from ui.targets import THIS_COMPUTER, Places, fitting, likely_platform
 from ui.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 SETTLE = 500  # milliseconds without a change before background work starts
 CLOSE_SECONDS = 3.0
 KEPT_LINES = 5000
-KEPT_BUILDS = 2
 
 
 class Draft(QObject):
@@ -105,7 +103,7 @@ class Draft(QObject):
         self._plan_wanted = False
         self._source_checked = False
         self._problems: tuple[Problem, ...] | None = None
-        self._builds: deque[Path] = deque()
+        self._builds = BuildFolders()
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLE)
@@ -387,7 +385,7 @@ class Draft(QObject):
             return
         self.build_lines.clear()
         self.planning.drop()
-        request, platform, folder = self.request, self.platform, self._build_folder()
+        request, platform, folder = self.request, self.platform, self._builds.make()
         self.building.start(
             lambda emit, cancel: jobs.build(request, inspected, platform, folder, emit, cancel)
         )
@@ -480,8 +478,7 @@ class Draft(QObject):
         self._disconnect()
         for worker in (*self.inspection.workers, *self.building.workers):
             worker.wait(CLOSE_SECONDS)
-        while self._builds:
-            shutil.rmtree(self._builds.popleft(), ignore_errors=True)
+        self._builds.clear()
 
     # How one leads to the other
 
@@ -634,7 +631,7 @@ class Draft(QObject):
     def _built(self) -> None:
         if self.building.state is TaskState.DONE:
             built: Built = self.building.result
-            self._remove_old_builds(built.folder)
+            self._builds.trim(built.folder)
             self._take_revision(built)
         self._tell()
         self._settling.start()
@@ -699,33 +696,3 @@ class Draft(QObject):
         if transport is not None:
             # Saying goodbye may take as long as the network lets it.
             threading.Thread(target=transport.close, daemon=True).start()
-
-    def _build_folder(self) -> Path:
-        import tempfile
-
-        folder = Path(tempfile.mkdtemp(prefix="slipway-build-"))
-        self._builds.append(folder)
-        return folder
-
-    def _remove_old_builds(self, newest: Path) -> None:
-        """Remove what was built before; the last one is kept: a run may still be sending it."""
-        while len(self._builds) > KEPT_BUILDS and self._builds[0] != newest:
-            shutil.rmtree(self._builds.popleft(), ignore_errors=True)
-
-
-def likely_platform(request: DeployRequest) -> str:
-    """Return the platform that a server most often has; for this computer, its own."""
-    local = bool(request.targets) and request.targets[0].transport == "local"
-    if request.deploy.kind == "windows-service":
-        return "windows/amd64"
-    if not local:
-        return "linux/amd64"
-    import platform as python_platform
-
-    from app.host import MACHINES
-
-    machine = python_platform.machine().lower()
-    system = {"win32": "windows", "darwin": "darwin"}.get(sys.platform, "linux")
-    if request.deploy.kind == "docker":
-        system = "linux"  # Docker on a desktop runs in a Linux machine of its own
-    return f"{system}/{MACHINES.get(machine, machine)}"

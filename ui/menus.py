@@ -34,7 +34,7 @@ class Menus(QObject):
         toml = QKeySequence("Ctrl+Shift+O")
         self._add(file, _("Open slipway.&toml…"), "file", self.ask_profile, toml)
         file.addSeparator()
-        self._add(file, _("&Save slipway.toml…"), "save", wizard.save, standard.Save)
+        self._add(file, _("&Save slipway.toml"), "save", wizard.save, standard.Save)
         save_as = QKeySequence("Ctrl+Shift+S")
         self._add(file, _("Save slipway.toml &as…"), "", self.ask_save, save_as)
         file.addSeparator()

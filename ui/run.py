@@ -166,20 +166,21 @@ class Run(QObject):
 
     def _drained(self, events: list[Any]) -> None:
         for event in events:
-            undoing = isinstance(event, StepChanged) and event.state is StepState.UNDOING
-            last = len(self.task.rows) - 1  # releasing the lock, which follows the undoing too
-            goes_on = (
-                isinstance(event, StepChanged)
-                and event.state is StepState.RUNNING
-                and event.index < last
-            )
             if isinstance(event, RunEnded):
                 self.outcome, self.error = event.outcome, event.error
-            elif undoing and self.can_cancel:
-                self._enter(RunState.RESTORING)
-            elif goes_on and self.state is RunState.RESTORING:
-                self._enter(RunState.RUNNING)  # a resumed run undid the step that was under way
+            elif isinstance(event, StepChanged):
+                self._step_changed(event)
         self.happened.emit(events)
+
+    def _step_changed(self, event: StepChanged) -> None:
+        """Know whether it is being put back; a resumed run goes on after undoing one step."""
+        releasing = event.index == len(self.task.rows) - 1  # the lock, after putting back too
+        if event.state is StepState.UNDOING and self.can_cancel:
+            self._enter(RunState.RESTORING)
+        elif (
+            event.state is StepState.RUNNING and self.state is RunState.RESTORING and not releasing
+        ):
+            self._enter(RunState.RUNNING)
 
     def _failed(self, error: SlipwayError) -> None:
         if self.outcome is None:

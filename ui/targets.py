@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
-from app.request import Target
+from app.request import DeployRequest, Target
 
 Way = Literal["ssh", "winrm", "local"]
 
@@ -66,3 +67,21 @@ def fitting(kind: str, targets: tuple[Target, ...]) -> tuple[Target, ...]:
     offered = ways(kind)
     fit = (each if each.transport in offered else over(each, offered[0]) for each in targets)
     return tuple(dict.fromkeys(each for each in fit if each.address))
+
+
+def likely_platform(request: DeployRequest) -> str:
+    """Return the platform that a server most often has; for this computer, its own."""
+    local = bool(request.targets) and request.targets[0].transport == "local"
+    if request.deploy.kind == "windows-service":
+        return "windows/amd64"
+    if not local:
+        return "linux/amd64"
+    import platform as python_platform
+
+    from app.host import MACHINES
+
+    machine = python_platform.machine().lower()
+    system = {"win32": "windows", "darwin": "darwin"}.get(sys.platform, "linux")
+    if request.deploy.kind == "docker":
+        system = "linux"  # Docker on a desktop runs in a Linux machine of its own
+    return f"{system}/{MACHINES.get(machine, machine)}"

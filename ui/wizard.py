@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ui.notification import Notifier
     from ui.pages.deploy import DeployPage
     from ui.pages.review import ReviewPage
-    from ui.run import Access, Task
+    from ui.run import Task
     from ui.windows import Windows
 
 # What the first page does not need is imported and made after it shows: a window that is there at
@@ -358,90 +358,43 @@ class Wizard(QMainWindow):
 
     # Runs
 
-    def access(self) -> Access:
-        """Return the way to the draft's server."""
-        from ui.jobs import Visit
-        from ui.run import Access
-
-        draft = self.draft
-        if draft.target is None:
-            raise RuntimeError("no server was named")
-        visit = Visit(
-            draft.request, draft.target, draft.credentials, draft.known_hosts, draft.passwords
-        )
-        return Access(visit, draft.transport)
-
     def _deploy(self) -> None:
-        from app.layout import package_version
-        from ui.run import plan_task
+        from ui import draft_tasks
 
-        plan = self.draft.plan
-        if plan is None:
-            return
-        package = self.draft.package
-        self._run(
-            plan_task(
-                plan,
-                self.draft.request,
-                self.access(),
-                self.history,
-                version=package_version(package) if package else "",
-                secrets=dict(self.draft.secrets),
-                registry_password=self.draft.values.registry_password(self.draft.request),
-            )
-        )
+        task = draft_tasks.deploy(self.draft, self.history)
+        if task is not None:
+            self._run(task)
 
     def take_back(self) -> None:
         """Ask, then undo the interrupted run that was found on the server."""
-        from ui.dialogs import ask
+        from ui import draft_tasks
 
-        ask(
-            self,
+        words = _("What it did on {target} is undone, and what was there before runs again.")
+        self._ask_and_run(
+            draft_tasks.take_back(self.draft, self.history),
             _("Take the interrupted run back now?"),
-            _("What it did on {target} is undone, and what was there before runs again.").format(
-                target=self.draft.target
-            ),
+            words.format(target=self.draft.target),
             _("&Take it back"),
-            self._take_back,
         )
-
-    def _take_back(self) -> None:
-        from ui.run import recover_task
-
-        facts = self.draft.facts
-        if facts is not None:
-            self._run(recover_task(self.draft.request, facts, self.access(), self.history))
 
     def finish(self) -> None:
         """Ask, then go on with the interrupted run that was found on the server."""
-        from ui.dialogs import ask
+        from ui import draft_tasks
 
-        ask(
-            self,
+        words = _("It goes on where it stood on {target}. If that fails, all of it is undone.")
+        self._ask_and_run(
+            draft_tasks.finish(self.draft, self.history),
             _("Finish the interrupted run now?"),
-            _("It goes on where it stood on {target}. If that fails, all of it is undone.").format(
-                target=self.draft.target
-            ),
+            words.format(target=self.draft.target),
             _("&Finish it"),
-            self._finish,
         )
 
-    def _finish(self) -> None:
-        from ui.run import resume_task
+    def _ask_and_run(self, task: Task | None, question: str, words: str, consent: str) -> None:
+        """Ask about a task as it is now: while one reads, the server may be looked at again."""
+        from ui.dialogs import ask
 
-        facts = self.draft.facts
-        if facts is not None:
-            self._run(
-                resume_task(
-                    self.draft.request,
-                    facts,
-                    self.draft.package,
-                    self.access(),
-                    self.history,
-                    dict(self.draft.secrets),
-                    self.draft.values.registry_password(self.draft.request),
-                )
-            )
+        if task is not None:
+            ask(self, question, words, consent, lambda: self._run(task))
 
     def _run(self, task: Task) -> None:
         self.deploy.begin(task).changed.connect(self._tell_end)

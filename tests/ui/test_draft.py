@@ -361,7 +361,7 @@ def test_closing_ends_the_build_and_leaves_nothing(
 ) -> None:
     opened(qtbot, draft, project("good"))
     qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
-    folder = draft._builds[-1]
+    folder = draft._builds.newest
     draft.close()
 
     def over() -> None:

@@ -197,6 +197,22 @@ def test_without_a_server_one_begins_at_its_address(page: ServerPage, draft: Dra
     assert QApplication.focusWidget() is page._test_button
 
 
+def test_the_list_of_known_servers_closes_once_one_is_named(
+    qtbot: QtBot, page: ServerPage, draft: Draft
+) -> None:
+    """It would take the next click, wherever that goes."""
+    draft.settings.remember_target(Target("web1.example.com", user="deploy"))
+    page.enter()
+    edit = page.address.address
+    edit.setFocus()
+    popup = edit.completer().popup()
+    assert popup is not None
+    qtbot.keyClicks(edit, "web1.example.co")
+    assert popup.isVisible()
+    qtbot.keyClicks(edit, "m")
+    qtbot.waitUntil(lambda: not popup.isVisible())
+
+
 def test_a_password_is_not_shown_and_remembered_only_on_request(
     qtbot: QtBot, page: ServerPage
 ) -> None:

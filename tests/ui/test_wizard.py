@@ -306,6 +306,7 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
         answers = ready.findChildren(ConfirmDialog)[-1].findChildren(QPushButton)
         assert [each.text() for each in answers] == [consent, "&Cancel"]
         assert not ready.deploying
+        ready.draft.look_again()  # what is asked stands, whatever is found out meanwhile
         answers[answer].click()
     assert ready.deploying
     qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)

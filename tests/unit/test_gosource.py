@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.gosource import (
     health_pages,
     listening_ports,
+    read_tokens,
     string_variables,
     tokens,
     version_variables,
@@ -54,7 +55,7 @@ def source(tmp_path):
     ],
 )
 def test_variables_that_the_linker_can_set(source, text, names):
-    assert string_variables(source(text)) == tuple(names)
+    assert string_variables(map(read_tokens, source(text))) == tuple(names)
 
 
 def test_the_plainest_version_comes_first():
@@ -83,7 +84,9 @@ def test_the_plainest_version_comes_first():
     ],
 )
 def test_ports_are_read_where_the_source_says_so(source, text, ports):
-    assert listening_ports(source("func main() {\n" + text + "\n}")) == tuple(ports)
+    assert listening_ports(map(read_tokens, source("func main() {\n" + text + "\n}"))) == tuple(
+        ports
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,13 +103,13 @@ def test_ports_are_read_where_the_source_says_so(source, text, ports):
     ],
 )
 def test_health_pages_are_read_where_a_router_is_told_of_them(source, text, pages):
-    assert health_pages(source("func main() {\n" + text + "\n}")) == tuple(pages)
+    assert health_pages(map(read_tokens, source("func main() {\n" + text + "\n}"))) == tuple(pages)
 
 
 def test_unreadable_and_huge_files_say_nothing(tmp_path):
     huge = tmp_path / "huge.go"
     huge.write_text('var version = "x"\n' + "//\n" * 500_000)
-    assert string_variables([tmp_path / "missing.go", huge]) == ()
+    assert string_variables(map(read_tokens, [tmp_path / "missing.go", huge])) == ()
 
 
 @given(st.text(alphabet="\"'`\\/*()[]{};=,:\n\t ab0中var", max_size=300))

@@ -235,7 +235,8 @@ def healthy_words(request: DeployRequest) -> str:
     windows = request.deploy.kind == "windows-service"
     if windows and asked_port(request.deploy.health) not in request.deploy.windows.firewall:
         closed = _(
-            "From here its address is {page}, but no port was opened for it in Windows' firewall."
+            "From here its address is {page}, if Windows' firewall lets it in already: this run "
+            "opened no port for it."
         )
         return sentences(on_server, closed.format(page=page))
     reached = _("From here its address is {page}, if no firewall stands in between.")

@@ -16,14 +16,14 @@ from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
 from ui.pages.existing_service import ExistingService, foreign_service
 from ui.pages.facts import Fact, FactList
-from ui.pages.interrupted import interrupted_title, interrupted_words
+from ui.pages.interrupted import InterruptedNotice
 from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, button
 
 if TYPE_CHECKING:
     from app.docker_facts import Container
     from app.host import HostFacts
-    from app.releases import Interrupted, Records
+    from app.releases import Records
     from ui.jobs import Found
 
 
@@ -49,13 +49,9 @@ class FoundServer(QWidget):
         self._locked.buttons.addWidget(button(_("Release the lock…"), self._ask_release, "lock"))
         self._locked.buttons.addStretch(1)
         column.addWidget(self._locked)
-        self._interrupted = Notice()
-        self._interrupted.buttons.addWidget(
-            button(_("Take it ba&ck…"), self.take_back.emit, "rollback")
-        )
-        self._finish = button(_("Finis&h it…"), self.finish.emit, "play")
-        self._interrupted.buttons.addWidget(self._finish)
-        self._interrupted.buttons.addStretch(1)
+        self._interrupted = InterruptedNotice()
+        self._interrupted.take_back.connect(self.take_back)
+        self._interrupted.finish.connect(self.finish)
         column.addWidget(self._interrupted)
         self._card = Card(_("What was found"))
         self._facts = FactList()
@@ -95,7 +91,7 @@ class FoundServer(QWidget):
         looked = [(_("Looked at"), f"{found.at:%H:%M:%S}", "")] if found else []
         self._facts.show_facts([*server_facts(facts), *looked])
         self._show_lock(facts.records)
-        self._show_interrupted(facts.records.abandoned_run)
+        self._interrupted.show_run(facts.records.abandoned_run)
         foreign = foreign_container(facts)
         self._adopt.setVisible(foreign is not None)
         if foreign is not None:
@@ -141,13 +137,6 @@ class FoundServer(QWidget):
                 notice.say("error" if problem.blocking else "warning", problem.text, problem.hint)
             else:
                 notice.clear()
-
-    def _show_interrupted(self, run: Interrupted | None) -> None:
-        if run is None:
-            self._interrupted.clear()
-            return
-        self._interrupted.say("warning", interrupted_title(run), interrupted_words(run))
-        self._finish.setVisible(not run.undoing)
 
     def _take_over(self) -> None:
         foreign = foreign_container(self._draft.facts) if self._draft.facts else None

@@ -1,9 +1,38 @@
-"""What is said of a run that was interrupted."""
+"""What is said of a run that was interrupted, and what can be done with it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+
 from app.i18n import _
-from app.releases import Interrupted
+from ui.widgets.basics import Notice, button
+
+if TYPE_CHECKING:
+    from app.releases import Interrupted
+
+
+class InterruptedNotice(Notice):
+    """Tells an interrupted run; ``take_back`` and ``finish`` ask for what is done with it."""
+
+    take_back = Signal()
+    finish = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buttons.addWidget(button(_("Take it ba&ck…"), self.take_back.emit, "rollback"))
+        self._finish = button(_("Finis&h it…"), self.finish.emit, "play")
+        self.buttons.addWidget(self._finish)
+        self.buttons.addStretch(1)
+
+    def show_run(self, run: Interrupted | None) -> None:
+        """Tell this run, or nothing; one that was being taken back can't be finished."""
+        if run is None:
+            self.clear()
+            return
+        self.say("warning", interrupted_title(run), interrupted_words(run))
+        self._finish.setVisible(not run.undoing)
 
 
 def interrupted_title(run: Interrupted) -> str:

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.errors import Problem, SlipwayError
 from app.i18n import _, sentences
-from ui.pages.interrupted import interrupted_title, interrupted_words
+from ui.pages.interrupted import InterruptedNotice
 from ui.pages.page import Page
-from ui.widgets.basics import Card, Notice, Spinner, button, label
+from ui.widgets.basics import Card, Spinner, button, label
 from ui.widgets.plan_view import PlanView
 
 if TYPE_CHECKING:
@@ -35,13 +35,9 @@ class ReviewPage(Page):
         super().__init__(draft)
         self._shown = False
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._interrupted = Notice()
-        self._interrupted.buttons.addWidget(
-            button(_("Take it ba&ck…"), self.take_back.emit, "rollback")
-        )
-        self._finish = button(_("Finis&h it…"), self.finish.emit, "play")
-        self._interrupted.buttons.addWidget(self._finish)
-        self._interrupted.buttons.addStretch(1)
+        self._interrupted = InterruptedNotice()
+        self._interrupted.take_back.connect(self.take_back)
+        self._interrupted.finish.connect(self.finish)
         self.body.addWidget(self._interrupted)
         self._waiting = Card()
         row = QHBoxLayout()
@@ -113,15 +109,12 @@ class ReviewPage(Page):
     def refresh(self) -> None:
         # What this page waits for is said in its own place, not in the box of problems.
         self._lead.setText(self.lead)
-        left = self._left
-        if left is not None:
+        self._interrupted.show_run(self._left)
+        if self._left is not None:
             self.notice.clear()
-            self._interrupted.say("warning", interrupted_title(left), interrupted_words(left))
-            self._finish.setVisible(not left.undoing)
             self._waiting.hide()
             self.view.show_plan(None)
             return
-        self._interrupted.clear()
         self._say([problem for problem in super().problems() if problem.field != "plan"])
         self._show_state(blocked=any(problem.blocking for problem in super().problems()))
 

@@ -1,0 +1,57 @@
+"""What the draft's answers are run as: deployed, or an interrupted run taken back or finished."""
+
+from __future__ import annotations
+
+from app.history import History
+from app.layout import package_version
+from ui.draft import Draft
+from ui.jobs import Visit
+from ui.run import Access, Task, plan_task, recover_task, resume_task
+
+
+def access(draft: Draft) -> Access:
+    """Return the way to the draft's server."""
+    if draft.target is None:
+        raise RuntimeError("no server was named")
+    visit = Visit(
+        draft.request, draft.target, draft.credentials, draft.known_hosts, draft.passwords
+    )
+    return Access(visit, draft.transport)
+
+
+def deploy(draft: Draft, history: History) -> Task | None:
+    """Return the task that carries out the draft's plan; None without one."""
+    plan, package = draft.plan, draft.package
+    if plan is None:
+        return None
+    return plan_task(
+        plan,
+        draft.request,
+        access(draft),
+        history,
+        version=package_version(package) if package else "",
+        secrets=dict(draft.secrets),
+        registry_password=draft.values.registry_password(draft.request),
+    )
+
+
+def take_back(draft: Draft, history: History) -> Task | None:
+    """Return the task that undoes the interrupted run on the draft's server; None unlooked at."""
+    if draft.facts is None:
+        return None
+    return recover_task(draft.request, draft.facts, access(draft), history)
+
+
+def finish(draft: Draft, history: History) -> Task | None:
+    """Return the task that goes on with the interrupted run; None if it was not looked at."""
+    if draft.facts is None:
+        return None
+    return resume_task(
+        draft.request,
+        draft.facts,
+        draft.package,
+        access(draft),
+        history,
+        dict(draft.secrets),
+        draft.values.registry_password(draft.request),
+    )
