@@ -56,6 +56,7 @@ def _plan(session: Session, request: DeployRequest) -> int:
 def _deploy(session: Session, request: DeployRequest) -> int:
     console = session.console
     _find_project(request)
+    session.expect_answer()
     with session.host(request) as host:
         made, warnings, secrets = planned(session, host)
         console.show({"event": "plan", **plan_shape(made, warnings)})
@@ -126,7 +127,9 @@ def run_plan(
 ) -> int:
     """Run a plan with live output; Ctrl-C cancels it and waits until all is put back."""
     titles = [row.title for row in made.rows]
-    emit = Recorder(session, host.request, made.title, titles, made.release, _version(made, host))
+    version = package_version(made.package) if made.package else ""
+    version = version or host.facts.records.version_of(made.release)
+    emit = Recorder(session, host.request, made.title, titles, made.release, version)
     work = Runner(
         made,
         host.transport,
@@ -138,14 +141,6 @@ def run_plan(
     with session.interrupts.gentle(_("Cancelling: what was there before is put back …")) as cancel:
         outcome = work.run(cancel)
     return emit.tell(outcome)
-
-
-def _version(made: Plan, host: Host) -> str:
-    """Return the version that a plan puts into service, "" if it is not known."""
-    if made.package is not None:
-        return package_version(made.package)
-    there = {item.id: item.version for item in host.facts.records.releases}
-    return there.get(made.release, "")
 
 
 class Recorder:
@@ -265,6 +260,7 @@ def rollback(session: Session) -> int:
 
 def _rollback(session: Session, request: DeployRequest) -> int:
     console = session.console
+    session.expect_answer()
     with session.host(request) as host:
         facts = host.facts
         refuse_other_runs(facts)
@@ -295,7 +291,8 @@ def _take_back(session: Session, host: Host, run: Interrupted) -> int:
     titles = _ask_about(session, host, run, _("Take it back now?"))
     if not titles:
         return CANCELLED
-    emit = Recorder(session, host.request, run.title, titles, run.release)
+    version = host.facts.records.version_of(run.release)
+    emit = Recorder(session, host.request, run.title, titles, run.release, version)
     with session.interrupts.gentle(_("What was there before is being put back …")):
         outcome = recovery.recover(
             host.transport, host.request, host.facts, emit, reconnect=host.sign_in.reconnect
@@ -327,7 +324,8 @@ def _resume(session: Session, request: DeployRequest) -> int:
             package = session.package(request, facts.platform if platform == "auto" else platform)
             names = secret_names(request)
             secrets = service_secrets(request.name, names, session.console, session.store)
-        emit = Recorder(session, request, run.title, titles, run.release)
+        version = facts.records.version_of(run.release)
+        emit = Recorder(session, request, run.title, titles, run.release, version)
         docker = request.deploy.docker
         with session.interrupts.gentle(_("Cancelling: everything is put back …")) as cancel:
             outcome = recovery.resume(

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from app.errors import Problem, SlipwayError
 from app.host import HostFacts
-from app.i18n import _
+from app.i18n import _, sentences
 from app.kinds import KINDS
 from app.layout import Change, Draft, Kind, Layout, package_version, same_release
-from app.releases import Lock, State, Store, fingerprint, release_id
+from app.releases import Lock, Release, State, Store, fingerprint, release_id
 from app.request import DeployRequest
 from app.rules import secret_names
 from app.step import Package, Step
@@ -187,6 +187,8 @@ def make_plan(
     layout = kind.lay_out(Draft(request, package, facts, release, store, prints))
     current = facts.records.current
     same = current is not None and same_release(current, layout.record)
+    doubts = (*_other_program(current, layout.record), *layout.warnings)
+    layout = replace(layout, warnings=doubts)
     plan = _plan(
         _("Deploy {name} {version} to {target}").format(
             name=request.name, version=package_version(package), target=facts.target
@@ -199,6 +201,20 @@ def make_plan(
             warnings=plan.warnings,
         )  # fmt: skip
     return replace(plan, package=package)
+
+
+def _other_program(current: Release | None, new: Release) -> tuple[str, ...]:
+    """Warn where two projects have the same service name: one would take the other's place."""
+    old = current.package if current else ""
+    if not old or not new.package or old == new.package:
+        return ()
+    words = _("What was deployed under this name so far is another program: {old}, not {new}.")
+    return (
+        sentences(
+            words.format(old=old, new=new.package),
+            _("If both are to run, give this one a name of its own."),
+        ),
+    )
 
 
 def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = "") -> Plan:

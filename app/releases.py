@@ -237,6 +237,11 @@ class Records:
         """Return the record of a release, or None."""
         return next((item for item in self.releases if item.id == release), None)
 
+    def version_of(self, release: str) -> str:
+        """Return the version of a release, "" without a record of it."""
+        record = self.find(release)
+        return record.version if record else ""
+
     def named(self, words: str) -> Release | None:
         """Return the release of this id, or the only one of this version; None otherwise."""
         versions = [item for item in self.releases if item.version == words]

@@ -131,17 +131,19 @@ class Session:
             self.console.show({"event": "build", "stream": stream, "text": text})
         self.console.say(f"    | {text}")
 
-    def confirmed(self, question: str) -> bool:
-        """Return whether the user agrees; raises SlipwayError where nobody can be asked."""
-        if self.options.yes:
-            return True
-        if not self.console.interactive:
+    def expect_answer(self) -> None:
+        """Raise SlipwayError where a question will come that nobody can be asked."""
+        if not self.options.yes and not self.console.interactive:
             raise SlipwayError(
                 _("Nobody can be asked here."),
                 _("Without a terminal, Slipway changes nothing unless you say so beforehand."),
                 _("In a terminal the same command shows what it would do, and asks. Or add --yes."),
             )
-        return self.console.confirm(question)
+
+    def confirmed(self, question: str) -> bool:
+        """Return whether the user agrees; raises SlipwayError where nobody can be asked."""
+        self.expect_answer()
+        return bool(self.options.yes) or self.console.confirm(question)
 
     def each(self, work: Callable[[Session, DeployRequest], int]) -> int:
         """Do the same on each chosen target, one after another, until one fails."""

@@ -132,8 +132,9 @@ def read_service(data: Mapping[str, Any]) -> WindowsService:
 def _program(data: Mapping[str, Any], kind: ServiceKind) -> str:
     if kind == "nssm":
         return str(data["nssm"]["application"])
-    # the program that our host runs lies beside its run.json
-    return str(data["run"] if kind == "wrapped" else data["program"])
+    if kind == "wrapped":  # a run.json that can't be read lies at least beside the program
+        return str(data.get("runs") or data["run"])
+    return str(data["program"])
 
 
 def _nssm_environment(data: Mapping[str, Any]) -> list[str]:

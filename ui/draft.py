@@ -291,7 +291,7 @@ class Draft(QObject):
     def choose_kind(self, kind: str) -> None:
         """Change how it runs; the server stays, reached in a way that fits."""
         former = self.request
-        targets = self._places.moved(former.deploy.kind, former.targets, kind)
+        targets = self._places.moved(former.deploy.kind, former.targets, kind, self._platforms)
         self.update(replace(of_kind(former, kind, self.project), targets=targets))
 
     def open(self, path: Path) -> None:
@@ -320,10 +320,13 @@ class Draft(QObject):
         request = DeployRequest()
         if self.settings.kind:
             request = with_value(request, "deploy.kind", self.settings.kind)
-        servers = [each for each in self.settings.targets if each != THIS_COMPUTER]
-        named = [each for each in self.request.targets if each != THIS_COMPUTER]
-        last = fitting(request.deploy.kind, tuple(named or servers[:1]))
-        return replace(request, targets=last)
+        last = (*self.request.targets[:1], *self.settings.targets)
+        fit = fitting(
+            request.deploy.kind,
+            tuple(each for each in last if each != THIS_COMPUTER),
+            self._platforms,
+        )
+        return replace(request, targets=fit[:1])
 
     def save(self, path: Path) -> None:
         """Write the answers as slipway.toml; raises SlipwayError."""

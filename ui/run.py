@@ -350,8 +350,9 @@ def _rest_task(
     rows = interrupted_rows(interrupted.titles if interrupted else ())
     title = words.format(title=interrupted.title if interrupted else request.name)
     release = interrupted.release if interrupted else ""
+    version = facts.records.version_of(release)
 
     def record() -> Record:
-        return history.begin(request, title, rows, release=release)
+        return history.begin(request, title, rows, release=release, version=version)
 
     return Task(title, rows, begin, record)

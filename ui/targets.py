@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Literal
 
 from app.request import DeployRequest, Target
@@ -10,6 +11,7 @@ from app.request import DeployRequest, Target
 Way = Literal["ssh", "winrm", "local"]
 
 THIS_COMPUTER = Target("localhost", transport="local")
+NOTHING_SEEN: Mapping[Target, str] = {}
 WAYS: dict[str, tuple[Way, ...]] = {
     "docker": ("ssh", "local"),
     "windows-service": ("winrm", "ssh"),
@@ -50,22 +52,46 @@ class Places:
         self._of: dict[str, tuple[Target, ...]] = {}
         self._named: tuple[Target, ...] = ()  # the last that were not forced by the kind
 
-    def moved(self, former: str, targets: tuple[Target, ...], kind: str) -> tuple[Target, ...]:
-        """Return the targets for ``kind``, those of the kind before being ``targets``."""
+    def moved(
+        self,
+        former: str,
+        targets: tuple[Target, ...],
+        kind: str,
+        seen: Mapping[Target, str] = NOTHING_SEEN,
+    ) -> tuple[Target, ...]:
+        """Return the targets for ``kind``, those of the kind before being ``targets``.
+
+        ``seen`` are the platforms of the servers that were looked at.
+        """
         self._of[former] = targets
         if former != "process":
             self._named = targets
         own = self._of.get(kind, ())
         same = {each.address for each in own} == {each.address for each in self._named}
-        return own if own and (same or not self._named) else fitting(kind, self._named)
+        if own and (same or not self._named):
+            return own
+        return fitting(kind, self._named, seen) or own
 
 
-def fitting(kind: str, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """Return the targets reached in ways that fit the kind, without those that can't be."""
+def fitting(
+    kind: str, targets: tuple[Target, ...], seen: Mapping[Target, str] = NOTHING_SEEN
+) -> tuple[Target, ...]:
+    """Return the targets reached in ways that fit the kind, without those that can't be.
+
+    Containers run on no Windows server, and a Windows service on no other.
+    """
     if kind == "process":
         return (THIS_COMPUTER,)
     offered = ways(kind)
-    fit = (each if each.transport in offered else over(each, offered[0]) for each in targets)
+    windows = kind == "windows-service"
+    known = {each.address: platform.startswith("windows/") for each, platform in seen.items()}
+    able = (
+        each
+        for each in targets
+        if each.transport == "local"
+        or known.get(each.address, windows or each.transport == "winrm") == windows
+    )
+    fit = (each if each.transport in offered else over(each, offered[0]) for each in able)
     return tuple(dict.fromkeys(each for each in fit if each.address))
 
 

@@ -38,6 +38,7 @@ type serviceFacts struct {
 	SpecificCode uint32      `json:"service_exit_code"`
 	Kind         string      `json:"kind"`
 	Run          string      `json:"run,omitempty"`
+	Runs         string      `json:"runs,omitempty"` // the program that Run names
 	Host         *hostStatus `json:"host,omitempty"`
 	NSSM         *nssmFacts  `json:"nssm,omitempty"`
 
@@ -163,6 +164,9 @@ func (f *serviceFacts) readKind() {
 	switch f.Kind = kindOf(f.Program, f.Arguments); f.Kind {
 	case "wrapped":
 		f.Run = f.Arguments[1]
+		if config, err := readRun(f.Run); err == nil {
+			f.Runs = config.Program
+		}
 		if status, err := readStatus(f.Run); err == nil {
 			f.Host = &status
 		}

@@ -156,6 +156,10 @@ def whole_trip(desk: WindowsDesk) -> None:
 def test_a_plain_program_is_wrapped(desk: WindowsDesk) -> None:
     whole_trip(desk)
     assert "slipway-host" in desk.registered()
+    windows = desk.facts().windows
+    assert windows is not None
+    assert windows.service is not None
+    assert windows.service.program.endswith("\\hello.exe"), "it is the program that is named"
 
 
 @pytest.mark.parametrize("project", ["scm", "kardianos"])

@@ -106,8 +106,7 @@ def test_who_looks_at_another_kind_finds_the_server_again(draft: Draft) -> None:
     draft.choose_kind("process")
     assert draft.request.targets == (THIS_COMPUTER,)
     draft.choose_kind("docker")
-    over_ssh = Target("win1", transport="ssh", user="Administrator")
-    assert draft.request.targets == (over_ssh,)
+    assert draft.request.targets == (), "no container runs on a Windows server"
     draft.choose_kind("windows-service")
     assert draft.request.targets == (winrm,)
     draft.choose_kind("docker")
@@ -115,6 +114,9 @@ def test_who_looks_at_another_kind_finds_the_server_again(draft: Draft) -> None:
     draft.choose_kind("process")
     draft.choose_kind("windows-service")
     assert draft.request.targets == (Target("web1"),), "the server named last"
+    draft.set("targets", (winrm,))
+    draft.choose_kind("docker")
+    assert draft.request.targets == (Target("web1"),)
 
 
 def test_the_source_is_looked_at_again_and_what_did_not_compile_is_built(

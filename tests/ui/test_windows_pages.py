@@ -179,7 +179,11 @@ def test_the_way_stays_chosen_before_there_is_an_address(
 
 def test_other_kinds_take_their_targets_along() -> None:
     winrm = Target("win1", "winrm", 5986, "me", ca="a.pem")
-    assert fitting("docker", (winrm,)) == (Target("win1", user="me"),)
+    assert fitting("docker", (winrm, Target("b"))) == (Target("b"),)
+    seen = {Target("b"): "linux/arm64", Target("win2"): "windows/amd64"}
+    assert fitting("docker", (Target("win2"), Target("b")), seen) == (Target("b"),)
+    assert fitting("windows-service", (Target("b"), winrm), seen) == (winrm,)
+    assert fitting("docker", (THIS_COMPUTER,), seen) == (THIS_COMPUTER,)
     assert fitting("windows-service", (winrm, Target("b"))) == (winrm, Target("b"))
     assert fitting("windows-service", (THIS_COMPUTER,)) == ()
     assert fitting("process", (winrm,)) == (THIS_COMPUTER,)
@@ -256,7 +260,7 @@ def test_a_foreign_service_is_shown_whole_and_its_settings_kept_or_not(
     draft.connecting.settle(Found(LocalTransport(), windows_facts(foreign())))
     draft.changed.emit()
     facts = {name: words for name, words, _more in server._found._facts.facts}
-    assert facts["Runs now"] == r"service hello, running, runs D:\old\hello.exe"
+    assert facts["Runs now"] == r"service hello, running: D:\old\hello.exe"
     assert facts["NSSM"] == r"C:\tools\nssm.exe"
     assert not server._help.isVisible()
     card = server._found.existing

@@ -543,6 +543,7 @@ def test_a_killed_run_is_told_and_finished(
     (shape,) = run("status", service.file, "--json").shapes
     assert shape["interrupted"] is None
     assert shape["lock"] is None
+    assert History().runs()[0].version == "v2"
 
 
 def test_a_command_to_go_on_with_names_the_target_where_there_are_several(
@@ -577,6 +578,16 @@ def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
     process.stdout.close()
     assert process.wait(timeout=30) == 0
     assert service.page()["version"] == "v1"
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback"])
+def test_that_nobody_can_be_asked_is_said_before_anything_is_done(
+    run: Run, service: Service, verb: str
+) -> None:
+    answer = run(verb, service.file)
+    assert answer.code == 2
+    assert "--yes" in answer.err
+    assert answer.out == ""
 
 
 @posix_only

@@ -146,6 +146,19 @@ def test_next_release_sends_only_what_is_new(image: Image) -> None:
     assert send.omit == (layers[0],)  # type: ignore[attr-defined]
 
 
+def test_that_another_program_has_the_name_is_told(image: Image) -> None:
+    one, other = (
+        replace(image, artifact=replace(image.artifact, package=f"example.com/{name}"))
+        for name in ("hello", "shop")
+    )
+    first = make_plan(request(), one, facts(), SECRETS)
+    served = after(first, request())
+    assert make_plan(request(args=("-v",)), one, served, SECRETS).warnings == first.warnings
+    told, *rest = make_plan(request(), other, served, SECRETS).warnings
+    assert "another program: example.com/hello, not example.com/shop." in told
+    assert rest == list(first.warnings)
+
+
 def test_the_same_again_is_an_empty_plan(image: Image) -> None:
     first = make_plan(request(), image, facts(), SECRETS)
     assert make_plan(request(), image, after(first, request()), SECRETS).empty

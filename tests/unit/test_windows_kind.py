@@ -394,6 +394,9 @@ def test_a_service_is_read_as_its_host_runs_it() -> None:
     )
     assert wrapped.release(ROOT.lower()) == "r1"
     assert (wrapped.process, wrapped.restarts, wrapped.running) == (6, 2, True)
+    program = rf"{ROOT}\releases\r1\hello.exe"
+    named = read_service(base | {"kind": "wrapped", "run": run, "runs": program})
+    assert (named.program, named.release(ROOT)) == (program, "r1")
     waiting = read_service(base | {"kind": "wrapped", "run": run, "host": {"pid": 0}})
     assert waiting.up
     assert not waiting.running

@@ -214,7 +214,7 @@ def running_words(facts: HostFacts) -> str:
         )
     service = facts.windows.service if facts.windows else None
     if service is not None:
-        return _("service {name}, {state}, runs {program}").format(
+        return _("service {name}, {state}: {program}").format(
             name=service.name, state=state_words(service.state).lower(), program=service.program
         )
     process = facts.process
