@@ -249,6 +249,8 @@ class Lab:
             return
         self.say("starting the engine")
         self._end(self.run_folder / "dockerd.pid", "dockerd")
+        # Networks of containers that an engine which was killed left would keep their addresses.
+        unmount_below(self.run_folder / "exec" / "netns")
         self.run_folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "daemon.json"
         config.write_text("{}")
