@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QLabel, QWidget
+
+from app.i18n import _
+
+# Never a move: a file manager would delete what it takes to have been moved away.
+HARMLESS = (Qt.DropAction.CopyAction, Qt.DropAction.LinkAction)
+
+
+def take(event: QDropEvent) -> Path | None:
+    """Return what is being dragged or dropped, now accepted, or None for what is not taken."""
+    path = dropped_path(event.mimeData())
+    offered = event.possibleActions()
+    action = next((each for each in HARMLESS if each in offered), None)
+    if path is None or action is None:
+        event.ignore()
+        return None
+    event.setDropAction(action)
+    event.accept()
+    return path
 
 
 def dropped_path(data: QMimeData) -> Path | None:
@@ -19,3 +39,23 @@ def dropped_path(data: QMimeData) -> Path | None:
     if path.name == "go.mod":
         return path.parent
     return path if path.is_dir() or path.suffix == ".toml" else None
+
+
+class DropHint(QLabel):
+    """Says over the middle of a window what dropping will open."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self.setProperty("role", "drop")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def tell(self, path: Path) -> None:
+        """Show it for what is being dragged."""
+        self.setText(_("Drop to open {name}").format(name=path.name))
+        self.adjustSize()
+        self.move(self._window.rect().center() - self.rect().center())
+        self.raise_()
+        self.show()

@@ -11,6 +11,8 @@ from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QKeySequence,
     QPaintEvent,
@@ -31,7 +33,7 @@ from app.errors import SlipwayError
 from app.i18n import _
 from app.request import DeployRequest
 from ui.draft import Draft
-from ui.dropping import dropped_path
+from ui.dropping import DropHint, take
 from ui.menus import Menus
 from ui.pages.page import Page
 from ui.widgets.basics import button, put_in_tab_order, tab_mark
@@ -94,6 +96,7 @@ class Wizard(QMainWindow):
         self.setCentralWidget(self._lay_out())
         self.menus = Menus(self)
         self.setAcceptDrops(True)
+        self._drop_hint = DropHint(self)
         self._notifier: Notifier | None = None
         self.setWindowTitle("Slipway")
         room = self.screen().availableSize()
@@ -459,13 +462,20 @@ class Wizard(QMainWindow):
             self.side_bar.tell(_("Saved: {path}").format(path=path.name))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if not self.deploying and dropped_path(event.mimeData()) is not None:
-            event.acceptProposedAction()
+        path = None if self.deploying else take(event)
+        if path is not None:
+            self._drop_hint.tell(path)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        take(event)
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self._drop_hint.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        path = dropped_path(event.mimeData())
+        self._drop_hint.hide()
+        path = take(event)
         if path is not None:
-            event.acceptProposedAction()
             self.open(path)
 
     # The end

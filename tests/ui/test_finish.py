@@ -31,6 +31,7 @@ from app.transport import Secret
 from ui import __main__ as program
 from ui.crash_dialog import CrashDialog
 from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog, SecretValueDialog
+from ui.dropping import DropHint
 from ui.notification import Notifier
 from ui.pages.deploy import DeployPage
 from ui.report import outcome_text
@@ -251,17 +252,25 @@ def test_a_problem_that_is_folded_away_is_unfolded(qtbot: QtBot, wizard: Wizard)
 # Dropping
 
 
+OFFERED = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+
+
 def drop(window: QWidget, *urls: QUrl) -> bool:
     """Drag over the window and drop; returns whether it was taken."""
     data = QMimeData()
     data.setUrls(list(urls))
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, left, none)
+    enter = QDragEnterEvent(QPoint(300, 300), OFFERED, data, left, none)
     enter.setAccepted(False)
     QApplication.sendEvent(window, enter)
+    hint = window.findChildren(DropHint)[0]
+    assert hint.isVisible() == enter.isAccepted()
     if enter.isAccepted():
-        event = QDropEvent(QPointF(300, 300), Qt.DropAction.CopyAction, data, left, none)
+        event = QDropEvent(QPointF(300, 300), OFFERED, data, left, none)
+        event.setDropAction(Qt.DropAction.MoveAction)
         QApplication.sendEvent(window, event)
+        assert event.dropAction() is Qt.DropAction.CopyAction, "the file manager would delete it"
+        assert not hint.isVisible()
     return enter.isAccepted()
 
 
