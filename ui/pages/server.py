@@ -28,7 +28,7 @@ from ui.pages.found_server import FoundServer
 from ui.pages.page import Page
 from ui.pages.setup_help import SetupHelp
 from ui.targets import THIS_COMPUTER, ways
-from ui.widgets.basics import Spinner, button, label
+from ui.widgets.basics import Spinner, bring_into_sight, button, label
 from ui.widgets.form import Field
 
 
@@ -57,6 +57,7 @@ class ServerPage(Page):
         self.address.entered.connect(self._test)
         self.address.body.addWidget(self._add_test())
         self.body.addWidget(self.address)
+        self.body.addWidget(self.notice)  # beneath the form, which it would push down
         self._help = SetupHelp()
         self.body.addWidget(self._help)
         self._found = FoundServer(draft, self._ask_sudo)
@@ -147,7 +148,7 @@ class ServerPage(Page):
         self.notice.clear()
 
     def show_elsewhere(self, problems: Sequence[Problem]) -> None:
-        """Leave the box at the top to how connecting went; what was found stands further down."""
+        """Leave the box to how connecting went; what was found stands further down."""
 
     def refresh(self) -> None:
         super().refresh()
@@ -185,12 +186,8 @@ class ServerPage(Page):
             self._show_key.hide()
             heading = _("Connected, but the password was not remembered")
             self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
-        elif running or self.draft.facts is not None:
+        else:
             self.notice.clear()
-        else:  # without the box all fields would move up under the mouse
-            self.notice.outdate(_("Changed since: test the connection again"))
-            self._answer.hide()
-            self._show_key.hide()
 
     def _show_error(self, error: SlipwayError) -> None:
         if self._is_question(error):
@@ -226,6 +223,9 @@ class ServerPage(Page):
         error = self.draft.connecting.error
         if error is not None and not isinstance(error, UntrustedHost):
             self._help.set_opened(True)
+        if error is not None:
+            # once it is shown and has its place
+            QTimer.singleShot(0, self, lambda: bring_into_sight(self.notice))
         if isinstance(error, UntrustedHost | AuthError):
             # Not from inside the signal: the other slots shall see the error first.
             QTimer.singleShot(0, self._ask_again)

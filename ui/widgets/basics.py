@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -245,6 +246,15 @@ class Card(QFrame):
             self.body.addWidget(label(lead, "muted"))
 
 
+def bring_into_sight(widget: QWidget) -> None:
+    """Scroll to a whole widget, where it lies in a scroll area."""
+    above = widget.parentWidget()
+    while above is not None and not isinstance(above, QScrollArea):
+        above = above.parentWidget()
+    if above is not None:
+        above.ensureWidgetVisible(widget)
+
+
 class Notice(QFrame):
     """A coloured box that says something in words; hidden while it has nothing to say."""
 
@@ -277,7 +287,6 @@ class Notice(QFrame):
     def say(self, tone: Tone, title: str, text: str = "") -> None:
         """Say something else; without title and text the box disappears."""
         self._error = None
-        self.setMinimumHeight(0)
         if self._copy is not None:
             self._copy.hide()
         set_role(self, tone)
@@ -292,13 +301,6 @@ class Notice(QFrame):
         # shown without a parent it would be a window of its own
         if self.parentWidget() is not None or not wanted:
             self.setVisible(wanted)
-
-    def outdate(self, title: str) -> None:
-        """Say ``title`` instead of what is past, without moving what stands below."""
-        if self.text not in ("", title):
-            height = self.height()
-            self.say("info", title)
-            self.setMinimumHeight(height)
 
     def say_question(self, error: SlipwayError) -> None:
         """Say what has to be answered before it goes on: nothing is wrong."""

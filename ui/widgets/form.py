@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.i18n import _, sentences
 from ui.theme import restyle, set_role
-from ui.widgets.basics import Icon, label
+from ui.widgets.basics import Icon, bring_into_sight, label
 
 LABEL_WIDTH = 168
 # reasons for which the focus leaves a field that the user has not left
@@ -97,7 +96,7 @@ class Field(QWidget):
         self.touched = False
         self._problem: ProblemLike | None = None
         self._label = _Name(text)
-        self._label.led.connect(self._come_into_sight)
+        self._label.led.connect(lambda: bring_into_sight(self))
         self._label.setProperty("role", "label")
         self._label.setBuddy(control)
         if not control.accessibleName():
@@ -195,18 +194,10 @@ class Field(QWidget):
         now = QApplication.focusWidget()
         return now is not None and self.isAncestorOf(now)
 
-    def _come_into_sight(self) -> None:
-        """Scroll to the whole field: Qt does so for Tab alone, and to the control only."""
-        above = self.parentWidget()
-        while above is not None and not isinstance(above, QScrollArea):
-            above = above.parentWidget()
-        if above is not None:
-            above.ensureWidgetVisible(self)
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QFocusEvent):
             if event.gotFocus() and event.reason() in BY_KEY:
-                self._come_into_sight()
+                bring_into_sight(self)  # Qt does so for Tab alone, and to the control only
             elif event.lostFocus() and event.reason() not in PASSING and not self._has_focus():
                 self.touch()
         return False
