@@ -90,7 +90,7 @@ def _knocked(docker: DockerOptions, health: HealthOptions) -> Iterator[Problem]:
     first = [*meant, *ports][0]
     if health.tcp or meant:
         yield Problem(
-            "deploy.health.http" if health.http else "deploy.health.tcp",
+            health.port_key,
             _(
                 "Port {port} is not published: on the server nobody reaches the container there."
             ).format(port=asked),

@@ -44,6 +44,11 @@ class HealthOptions:
     timeout: float = 30.0
     stable: float = 5.0
 
+    @property
+    def port_key(self) -> str:
+        """The profile's key that says which port is asked."""
+        return "deploy.health.http" if self.http else "deploy.health.tcp"
+
 
 @dataclass(frozen=True, slots=True)
 class DockerOptions:

@@ -102,6 +102,7 @@ class Draft(QObject):
         self._opened = Path()
         self._plan_wanted = False
         self._source_checked = False
+        self._closed = False
         self._problems: tuple[Problem, ...] | None = None
         self._builds = BuildFolders()
         self._settling = QTimer(self)
@@ -475,7 +476,7 @@ class Draft(QObject):
         Holds up the window until the build's processes are gone: nobody would end them later.
         """
         self._keep_changes()
-        self._settling.stop()
+        self._closed = True
         for task in self.findChildren(Task):  # those of the values too
             task.drop()
         self._disconnect()
@@ -520,7 +521,7 @@ class Draft(QObject):
 
     def _go_on(self) -> None:
         """Start whatever is due: what it needs is there, and it was neither done nor tried."""
-        if self.reading.running or self.reading.error is not None:
+        if self._closed or self.reading.running or self.reading.error is not None:
             return
         if self._idle(self.inspection) and self.request.project.path != Path():
             self.inspect()
@@ -586,8 +587,8 @@ class Draft(QObject):
     # What the tasks report
 
     def _answers_read(self) -> None:
-        if self.reading.state is TaskState.DONE and self.reading.result is not None:
-            answers: Answers = self.reading.result
+        answers: Answers | None = self.reading.result
+        if answers is not None:
             request = answers.request
             self.profile_path = answers.file
             self._carried_kind = ""
@@ -598,6 +599,8 @@ class Draft(QObject):
                 request = replace(request, targets=self.request.targets)
             self._untouched = request
             self.update(request)
+        elif self.reading.state is TaskState.DONE:
+            self._propose()  # the same folder again is not looked at anew
         self._tell()
         if not self.reading.running:
             self._go_on()

@@ -29,7 +29,7 @@ class UnsavedDialog(Asking):
             parent,
             "warning",
             _("Save the changes to {file}?").format(file=path.name),
-            _("Answers were changed since they were read from {path}.").format(path=path),
+            _("The answers are no longer those in {path}.").format(path=path),
         )
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         discard = button(_("&Don't save"), self.reject)

@@ -142,7 +142,7 @@ class ProcessKind:
         if knock and knock.port in held and not ours:
             return [
                 Problem(
-                    "deploy.health",
+                    request.deploy.health.port_key,
                     _("Port {port} is in use by {program}.").format(
                         port=knock.port, program=held[knock.port] or _("another program")
                     ),

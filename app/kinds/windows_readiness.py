@@ -71,7 +71,7 @@ def _port(request: DeployRequest, facts: HostFacts, windows: WindowsFacts) -> It
     for holder in facts.ports:
         if holder.port == knock.port and holder.pid not in own:
             yield Problem(
-                "deploy.health",
+                request.deploy.health.port_key,
                 _("Port {port} is in use by {program}.").format(
                     port=knock.port, program=holder.program or _("another program")
                 ),

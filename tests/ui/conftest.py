@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,8 +55,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def draft(qtbot: QtBot, settings: Settings, tmp_path: Path) -> Iterator[Draft]:
-    """Return an empty draft; afterwards its threads are gone."""
+def draft(
+    qtbot: QtBot, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Draft]:
+    """Return an empty draft; afterwards its threads are gone, and what it built."""
+    builds = tmp_path / "builds"
+    builds.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(builds))
     made = Draft(settings, KnownHosts(tmp_path / "known_hosts", ()))
     yield made
     made.close()
@@ -63,6 +69,7 @@ def draft(qtbot: QtBot, settings: Settings, tmp_path: Path) -> Iterator[Draft]:
     while any(task.workers for task in made.findChildren(Task)):
         assert time.monotonic() < end, "a thread of the draft does not end"
         qtbot.wait(20)
+    assert list(builds.glob("slipway-build-*")) == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -99,6 +99,19 @@ def test_what_is_proposed_for_a_kind_goes_with_it(
     assert draft.request.deploy.health.http == "http://localhost:80/health"
 
 
+def test_the_same_folder_again_gets_the_same_proposals(
+    qtbot: QtBot, draft: Draft, project: Copy
+) -> None:
+    folder = project("good")
+    opened(qtbot, draft, folder)
+    proposed = draft.request
+    assert proposed.deploy.docker.ports == ("8080:8080",)
+    draft.open(folder)
+    qtbot.waitUntil(lambda: not draft.reading.running, timeout=WAIT)
+    assert draft.request == proposed
+    built(qtbot, draft)
+
+
 def test_who_looks_at_another_kind_finds_the_server_again(draft: Draft) -> None:
     winrm = Target("win1", transport="winrm", port=5985, user="Administrator", scheme="http")
     draft.choose_kind("windows-service")

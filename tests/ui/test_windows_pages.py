@@ -175,6 +175,9 @@ def test_the_way_stays_chosen_before_there_is_an_address(
     assert draft.target is None
     assert server.address.ways["ssh"].isChecked()
     assert field(server, "targets.key").isVisible()
+    draft.choose_kind("docker")
+    draft.choose_kind("windows-service")
+    assert server.address.ways["winrm"].isChecked(), "the way of the method that was looked at"
 
 
 def test_other_kinds_take_their_targets_along() -> None:

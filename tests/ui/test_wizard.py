@@ -170,7 +170,7 @@ def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, por
     ready.back()
     ready.go_to(0)
     assert ready.page is ready.deploy
-    assert QApplication.focusWidget() is ready.deploy.cancel_button
+    assert QApplication.focusWidget() is ready.deploy.view.steps
     run = ready.deploy.run
     assert run is not None
     qtbot.waitUntil(lambda: run.state is RunState.ENDED, timeout=PATIENCE)

@@ -245,7 +245,7 @@ def test_readiness() -> None:
     assert lacks(facts(windows=None, system="linux")) == ["deploy.kind"]
     assert lacks(facts(disk_free=1000)) == ["target"]
     held = (PortHolder(8080, "w3wp.exe", 99),)
-    assert lacks(facts(ports=held)) == ["deploy.health"]
+    assert lacks(facts(ports=held)) == ["deploy.health.http"]
     assert lacks(facts(foreign(process=99), ports=held)) == []
     assert lacks(facts(foreign(type=32))) == ["name"]
     assert lacks(facts(foreign(start="disabled"))) == ["deploy.windows.settings"]

@@ -37,6 +37,7 @@ class AddressCard(Card):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
+        self._kind = ""
         self._wanted: Way | None = None  # what was chosen while no server is named
         self.body.addWidget(self._add_where())
         self._add_fields()
@@ -144,7 +145,9 @@ class AddressCard(Card):
         kind = self._draft.request.deploy.kind
         target = self._draft.target
         offered = ways(kind)
-        way: Way = self._wanted if self._wanted in offered else offered[0]
+        if kind != self._kind:
+            self._kind, self._wanted = kind, None
+        way: Way = self._wanted or offered[0]
         if target is not None:
             way = self._wanted = target.transport
         for name, radio in self.ways.items():
@@ -284,7 +287,8 @@ class AddressCard(Card):
         self._tell(action.data())
 
     def _browse_key(self) -> None:
-        folder = Path.home() / ".ssh"
+        home = Path.home()
+        folder = home / ".ssh" if (home / ".ssh").is_dir() else home
         chosen, _kind = QFileDialog.getOpenFileName(self, _("Private key"), str(folder))
         if chosen:
             self.key.setText(chosen)

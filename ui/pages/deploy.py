@@ -220,8 +220,8 @@ class DeployPage(Page):
             QGuiApplication.clipboard().setText(run_report(self.run, self.view.log.all_lines))
 
     def focus_first(self) -> None:
-        """Begin at Cancel while it runs, at the steps afterwards."""
-        (self.cancel_button if self.busy else self.view.steps).setFocus()
+        """Begin at the steps: at Cancel, Enter pressed once too often would end the run."""
+        self.view.steps.setFocus()
 
 
 def healthy_words(request: DeployRequest) -> str:
