@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from shiboken6 import isValid
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+# Where the system names none of fixed width, as a Windows in another language may.
+FIXED_FONTS = ("Consolas", "Courier New", "Menlo", "DejaVu Sans Mono", "Noto Sans Mono")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -335,7 +337,9 @@ def monospace() -> QFont:
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     # By its own name: an alias like "monospace" would give way to the others, which are there for
     # the characters that it lacks.
-    font.setFamilies([QFontInfo(font).family(), *QApplication.font().families()])
+    named = QFontInfo(font).family()
+    fixed = filter(QFontDatabase.isFixedPitch, (named, *FIXED_FONTS))
+    font.setFamilies([next(fixed, named), *QApplication.font().families()])
     base = QApplication.font().pointSizeF()
     if base > 0:
         font.setPointSizeF(base)

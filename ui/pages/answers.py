@@ -279,7 +279,7 @@ class RadiosAnswer(Answer):
             self._radios[value] = radio
             layout.addWidget(radio)
             words = self._sentences[value] = label("", "small")
-            words.setContentsMargins(29, 0, 0, 8)
+            words.setContentsMargins(29, 3, 0, 8)
             layout.addWidget(words)
             self.explain(value, sentence)
         column.setFocusProxy(next(iter(self._radios.values())))
