@@ -157,8 +157,12 @@ def test_a_letter_brings_its_field_into_sight(qtbot: QtBot) -> None:
     area.activateWindow()
     qtbot.waitUntil(area.isActiveWindow)
     page.setFocus()
-    qtbot.keyClick(area, Qt.Key.Key_J, Qt.KeyboardModifier.AltModifier)
-    qtbot.waitUntil(fields[-1].control.hasFocus)
+
+    def led() -> bool:  # under Windows a window that has just come up misses the first key
+        qtbot.keyClick(area, Qt.Key.Key_J, Qt.KeyboardModifier.AltModifier)
+        return fields[-1].control.hasFocus()
+
+    qtbot.waitUntil(led)
     seen = page.visibleRegion().boundingRect()
     assert seen.contains(fields[-1].geometry().center())
 
