@@ -134,8 +134,8 @@ def readiness(request: DeployRequest, facts: HostFacts) -> tuple[Problem, ...]:
         )
     if facts.records.lock and not _left_behind(facts):
         found.append(_lock_problem(facts.records.lock))
-    if facts.records.abandoned_run:
-        run = facts.records.abandoned_run
+    run = facts.records.abandoned_run  # once: a run that begins here makes its lock alive again
+    if run:
         found.append(
             Problem(
                 "run",

@@ -199,7 +199,11 @@ def test_a_changed_key_can_only_be_left_alone(qtbot: QtBot, page: ServerPage) ->
     assert answers == ["&Close"]
 
 
-def test_without_a_server_one_begins_at_its_address(page: ServerPage, draft: Draft) -> None:
+def test_without_a_server_one_begins_at_its_address(
+    qtbot: QtBot, page: ServerPage, draft: Draft
+) -> None:
+    page.activateWindow()
+    qtbot.waitUntil(page.isActiveWindow)  # Windows may still be at the dialog of another test
     page.enter()
     for begin in (page.focus_first, page.show_problem):
         page._help.setFocus()

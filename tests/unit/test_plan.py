@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app import desk
 from app.artifact import Artifact
 from app.docker_facts import Container, DockerCli, DockerFacts, ImageOnServer
 from app.errors import ConnectError, SlipwayError
@@ -264,7 +265,7 @@ def test_a_ready_server_has_no_problems() -> None:
     assert problems_of(facts()) == {}
 
 
-def test_each_lack_is_told_with_its_remedy() -> None:
+def test_each_lack_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     docker = facts().docker
     assert docker is not None
     lock = Lock("anna@desk", "10:00", "Deploy", "r", 5)
@@ -284,6 +285,9 @@ def test_each_lack_is_told_with_its_remedy() -> None:
     alive = Records(lock=lock, interrupted=interrupted)  # it is just running
     assert "held by" in problems_of(facts(records=alive))["run"]
     assert alive.abandoned_run is None
+    beginning = iter((True, True))  # it is taken up again by this desktop while one looks
+    monkeypatch.setattr(desk, "was_here", lambda _run: next(beginning, False))
+    assert "was interrupted" in problems_of(facts(records=alive))["run"]
     silent = replace(alive, lock=replace(lock, age=9999.0))
     assert silent.abandoned_run is interrupted
     assert "may not use Docker" in problems_of(facts(denied))["target"]
