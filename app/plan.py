@@ -250,7 +250,7 @@ def make_rollback_plan(request: DeployRequest, facts: HostFacts, release: str = 
     if chosen in records.state.bad or not kind.available(facts, target):
         raise SlipwayError(
             _("Release {release} can't be rolled back to.").format(release=chosen),
-            _("It is marked bad.")
+            _("It is marked bad: it failed when it was deployed.")
             if chosen in records.state.bad
             else _("Its files are no longer on the server."),
             _("“slipway releases” shows the state of each."),

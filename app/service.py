@@ -116,9 +116,12 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
     """Return what a release is on its server."""
     state = facts.records.state
     parts = []
+    now, runs, _since, _restarts = _state(facts)
     if release.id == state.current:
-        serves = _state(facts)[0] == "running"
+        serves = now == "running" and runs in ("", release.id)
         parts.append(_("serves now") if serves else _("current, but not running"))
+    elif release.id == runs and now == "running":
+        parts.append(_("runs now: its run has not ended"))
     elif release.id in state.bad:
         parts.append(_("failed"))
     elif not kind_of(request).available(facts, release):

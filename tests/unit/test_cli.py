@@ -528,6 +528,8 @@ def test_a_killed_run_is_told_and_finished(
     assert "“slipway rollback slipway.toml” takes it back" in told
     assert "“slipway resume slipway.toml” goes on" in told
     assert "“slipway rollback” takes it back, “slipway resume” goes on." in run("status").out
+    new, old = states(run, service)
+    assert (new, old) == ("runs now: its run has not ended", "current")  # not “serves now”
     assert "Lock left by" in told
     assert "Locked by" not in told
     answer = run("deploy", service.file, "--yes")
