@@ -159,7 +159,7 @@ def test_a_plain_program_is_wrapped(desk: WindowsDesk) -> None:
     windows = desk.facts().windows
     assert windows is not None
     assert windows.service is not None
-    assert windows.service.program.endswith("\\hello.exe"), "it is the program that is named"
+    assert windows.service.program.endswith("\\good.exe"), "it is the program that is named"
 
 
 @pytest.mark.parametrize("project", ["scm", "kardianos"])
