@@ -12,7 +12,6 @@ from app.events import Event, Outcome, RunEnded
 from app.history import Record
 from app.host import HostFacts
 from app.i18n import _, sentences
-from app.layout import package_version
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.project import readable_folder
 from app.releases import Interrupted, break_lock, lock_held
@@ -126,10 +125,7 @@ def run_plan(
     password: Secret | None = None,
 ) -> int:
     """Run a plan with live output; Ctrl-C cancels it and waits until all is put back."""
-    titles = [row.title for row in made.rows]
-    version = package_version(made.package) if made.package else ""
-    version = version or host.facts.records.version_of(made.release)
-    emit = Recorder(session, host.request, made.title, titles, made.release, version)
+    emit = Recorder(session, host.request, made)
     work = Runner(
         made,
         host.transport,
@@ -149,15 +145,8 @@ class Recorder:
     A history that cannot be written is said once and does not disturb the run.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        request: DeployRequest,
-        title: str,
-        rows: list[str],
-        release: str,
-        version: str = "",
-    ) -> None:
+    def __init__(self, session: Session, request: DeployRequest, made: Plan) -> None:
+        rows = [row.title for row in made.rows]
         self._console = session.console
         self._view: View = view(self._console, rows)
         self._record: Record | None = None
@@ -165,7 +154,7 @@ class Recorder:
         if session.history is not None:
             with self._undisturbed():
                 self._record = session.history.begin(
-                    request, title, rows, release=release, version=version
+                    request, made.title, rows, release=made.release, version=made.version
                 )
                 self._log = str(self._record.run.log)
 
@@ -288,11 +277,10 @@ def _take_back(session: Session, host: Host, run: Interrupted) -> int:
             interrupted_text(run),
             _("Run “slipway rollback” without --to, then choose a release."),
         )
-    titles = _ask_about(session, host, run, _("Take it back now?"))
-    if not titles:
+    made = recovery.plan_of(run, host.request, host.facts)
+    if not _agreed(session, run, made, _("Take it back now?")):
         return CANCELLED
-    version = host.facts.records.version_of(run.release)
-    emit = Recorder(session, host.request, run.title, titles, run.release, version)
+    emit = Recorder(session, host.request, made)
     with session.interrupts.gentle(_("What was there before is being put back …")):
         outcome = recovery.recover(
             host.transport, host.request, host.facts, emit, reconnect=host.sign_in.reconnect
@@ -313,8 +301,8 @@ def _resume(session: Session, request: DeployRequest) -> int:
         if run is None:
             session.console.say(_("No run on {target} was interrupted.").format(target=host.target))
             return DONE
-        titles = _ask_about(session, host, run, _("Go on with it now?"))
-        if not titles:
+        made = recovery.plan_of(run, request, facts)
+        if not _agreed(session, run, made, _("Go on with it now?")):
             return CANCELLED
         package: Package | None = None
         secrets: dict[str, Secret] = {}
@@ -324,8 +312,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
             package = session.package(request, facts.platform if platform == "auto" else platform)
             names = secret_names(request)
             secrets = service_secrets(request.name, names, session.console, session.store)
-        version = facts.records.version_of(run.release)
-        emit = Recorder(session, request, run.title, titles, run.release, version)
+        emit = Recorder(session, request, made)
         docker = request.deploy.docker
         with session.interrupts.gentle(_("Cancelling: everything is put back …")) as cancel:
             outcome = recovery.resume(
@@ -344,15 +331,14 @@ def _resume(session: Session, request: DeployRequest) -> int:
         return emit.tell(outcome)
 
 
-def _ask_about(session: Session, host: Host, run: Interrupted, question: str) -> list[str]:
-    """Show an interrupted run and ask; return the titles of its rows, none if refused."""
-    made = recovery.plan_of(run, host.request, host.facts)
+def _agreed(session: Session, run: Interrupted, made: Plan, question: str) -> bool:
+    """Show an interrupted run and its plan, and return whether the user agrees."""
     session.console.show({"event": "plan", **plan_shape(made)})
     session.console.say(interrupted_text(run))
     if not session.confirmed(question):
         session.console.warn(_("Nothing was changed."))
-        return []
-    return [row.title for row in made.rows]
+        return False
+    return True
 
 
 def unlock(session: Session) -> int:

@@ -47,6 +47,7 @@ class Plan:
     release: str
     run: str
     store: Store
+    version: str = ""
     steps: tuple[Step, ...] = ()
     changes: tuple[Change, ...] = ()
     outage: str = ""
@@ -276,6 +277,7 @@ def _plan(
         release=layout.record.id,
         run=store.token,
         store=store,
+        version=layout.record.version,
         steps=layout.steps,
         changes=layout.changes,
         outage=layout.outage,

@@ -41,11 +41,17 @@ def _status(session: Session, request: DeployRequest) -> int:
             label = _("Lock left by") if records.lock.abandoned else _("Locked by")
             rows.append((label, str(records.lock)))
         _say_table(session.console, rows)
-        if records.abandoned_run:
-            session.console.say(_("Interrupted:"))
-            session.console.say(interrupted_text(records.abandoned_run))
-            session.console.say(_ways_on(session, host, records.abandoned_run))
+        _say_interrupted(session, host)
     return DONE
+
+
+def _say_interrupted(session: Session, host: Host) -> None:
+    """Say which run was interrupted there, and how to end it."""
+    run = host.facts.records.abandoned_run
+    if run:
+        session.console.say(_("Interrupted:"))
+        session.console.say(interrupted_text(run))
+        session.console.say(_ways_on(session, host, run))
 
 
 def _ways_on(session: Session, host: Host, run: Interrupted) -> str:
@@ -84,6 +90,7 @@ def _releases(session: Session, request: DeployRequest) -> int:
         rows = [(item.id, item.version, _release_state(item, host), item.by) for item in found]
         for line in table((heads, *rows)):
             session.console.say(line)
+        _say_interrupted(session, host)
     return DONE
 
 

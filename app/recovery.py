@@ -28,6 +28,7 @@ def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) 
         release=interrupted.release,
         run=interrupted.run,
         store=store,
+        version=facts.records.version_of(interrupted.release),
         steps=tuple(step_from_json(_rebound(data, store, facts)) for data in interrupted.steps),
     )
 

@@ -114,29 +114,32 @@ def can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) 
 
 def release_words(request: DeployRequest, facts: HostFacts, release: Release) -> str:
     """Return what a release is on its server."""
-    state = facts.records.state
-    parts = []
-    now, runs, _since, _restarts = _state(facts)
-    if release.id == state.current:
-        serves = now == "running" and runs in ("", release.id)
-        parts.append(_("serves now") if serves else _("current, but not running"))
-    elif release.id == runs and now == "running":
-        parts.append(_("runs now: its run has not ended"))
-    elif release.id in state.bad:
-        parts.append(_("failed"))
-    elif not kind_of(request).available(facts, release):
-        parts.append(_("its files are gone"))
-    elif release.id == facts.records.rollback_target():
-        parts.append(_("next to roll back to"))
-    elif release.id in {state.previous, *state.verified}:
-        parts.append(_("served earlier"))
-    elif not release.adopted:
-        parts.append(_("never served"))
-    if release.id in state.pinned:
+    parts = [_standing(request, facts, release)]
+    if release.id in facts.records.state.pinned:
         parts.append(_("pinned"))
     if release.adopted:
         parts.append(_("adopted"))
-    return _(", ").join(parts)
+    return _(", ").join(filter(None, parts))
+
+
+def _standing(request: DeployRequest, facts: HostFacts, release: Release) -> str:
+    """Return what a release is among the others; "" for what served before Slipway came."""
+    state = facts.records.state
+    now, runs, _since, _restarts = _state(facts)
+    running = now == "running" and runs in ("", release.id)
+    if release.id == state.current:
+        return _("serves now") if running else _("current, but not running")
+    if running and runs:  # a run was interrupted, or could not put back what was there
+        return _("runs now, though it failed") if release.id in state.bad else _("runs now")
+    if release.id in state.bad:
+        return _("failed")
+    if not kind_of(request).available(facts, release):
+        return _("its files are gone")
+    if release.id == facts.records.rollback_target():
+        return _("next to roll back to")
+    if release.id in {state.previous, *state.verified}:
+        return _("served earlier")
+    return "" if release.adopted else _("never served")
 
 
 def _state(facts: HostFacts) -> tuple[str, str, str, int]:

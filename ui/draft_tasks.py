@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.history import History
-from app.layout import package_version
 from ui.draft import Draft
 from ui.jobs import Visit
 from ui.run import Access, Task, plan_task, recover_task, resume_task
@@ -21,7 +20,7 @@ def access(draft: Draft) -> Access:
 
 def deploy(draft: Draft, history: History) -> Task | None:
     """Return the task that carries out the draft's plan; None without one."""
-    plan, package = draft.plan, draft.package
+    plan = draft.plan
     if plan is None:
         return None
     return plan_task(
@@ -29,7 +28,6 @@ def deploy(draft: Draft, history: History) -> Task | None:
         draft.request,
         access(draft),
         history,
-        version=package_version(package) if package else "",
         secrets=dict(draft.secrets),
         registry_password=draft.values.registry_password(draft.request),
     )

@@ -250,7 +250,6 @@ def plan_task(
     access: Access,
     history: History,
     *,
-    version: str = "",
     secrets: Mapping[str, Secret] | None = None,
     registry_password: Callable[[], Secret | None] = lambda: None,
 ) -> Task:
@@ -268,7 +267,7 @@ def plan_task(
         )
 
     def record() -> Record:
-        return history.begin(request, plan.title, rows, release=plan.release, version=version)
+        return history.begin(request, plan.title, rows, release=plan.release, version=plan.version)
 
     return Task(plan.title, rows, begin, record, plan.serving, plan.first, plan.cannot)
 

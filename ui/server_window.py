@@ -79,7 +79,7 @@ class ServerWindow(QWidget):
         self._looking: Worker | None = None
         self._acting = False
         self._waiting: Callable[[Emit, CancelToken], Seen] | None = None
-        self._way_back: tuple[Plan, Release] | None = None
+        self._way_back: Plan | None = None
         self._dialog: RunDialog | None = None
         self._untrusted: UntrustedHost | None = None
         self._refused: AuthError | None = None
@@ -368,9 +368,9 @@ class ServerWindow(QWidget):
             tell_error(self, error)
             return
         if not plan.secrets:
-            self._show_plan(plan, release, {})
+            self._show_plan(plan, {})
             return
-        self._way_back = (plan, release)
+        self._way_back = plan
         store, service = self._access.visit.passwords, plan.name
         worker = Worker(lambda _emit, _cancel: read_secrets(store, service, plan.secrets), self)
         worker.succeeded.connect(self._secrets_read)
@@ -381,7 +381,7 @@ class ServerWindow(QWidget):
         """Ask for what the way back needs and the keyring does not hold, then show the plan."""
         if self._way_back is None:
             return
-        plan, release = self._way_back
+        plan = self._way_back
         missing = tuple(name for name in plan.secrets if name not in known)
         if missing:
             dialog = SecretsDialog(
@@ -397,16 +397,14 @@ class ServerWindow(QWidget):
             dialog.deleteLater()
             if not answered:
                 return
-        self._show_plan(plan, release, known)
+        self._show_plan(plan, known)
 
-    def _show_plan(self, plan: Plan, release: Release, secrets: dict[str, Secret]) -> None:
+    def _show_plan(self, plan: Plan, secrets: dict[str, Secret]) -> None:
         seen = self._seen
         if seen is None:
             return
         access = Access(self._access.visit, seen.found.transport)
-        task = plan_task(
-            plan, self.request, access, self._history, version=release.version, secrets=secrets
-        )
+        task = plan_task(plan, self.request, access, self._history, secrets=secrets)
         self._timer.stop()
         self._dialog = RunDialog(self, plan, task, _("&Roll back"))
         self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

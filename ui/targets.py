@@ -11,7 +11,6 @@ from app.request import DeployRequest, Target
 Way = Literal["ssh", "winrm", "local"]
 
 THIS_COMPUTER = Target("localhost", transport="local")
-NOTHING_SEEN: Mapping[Target, str] = {}
 WAYS: dict[str, tuple[Way, ...]] = {
     "docker": ("ssh", "local"),
     "windows-service": ("winrm", "ssh"),
@@ -57,7 +56,7 @@ class Places:
         former: str,
         targets: tuple[Target, ...],
         kind: str,
-        seen: Mapping[Target, str] = NOTHING_SEEN,
+        seen: Mapping[Target, str],
     ) -> tuple[Target, ...]:
         """Return the targets for ``kind``, those of the kind before being ``targets``.
 
@@ -74,25 +73,26 @@ class Places:
 
 
 def fitting(
-    kind: str, targets: tuple[Target, ...], seen: Mapping[Target, str] = NOTHING_SEEN
+    kind: str, targets: tuple[Target, ...], seen: Mapping[Target, str]
 ) -> tuple[Target, ...]:
     """Return the targets reached in ways that fit the kind, without those that can't be.
 
-    Containers run on no Windows server, and a Windows service on no other.
+    ``seen`` are the platforms of the servers that were looked at: containers run on no Windows
+    server, and a Windows service on no other.
     """
     if kind == "process":
         return (THIS_COMPUTER,)
     offered = ways(kind)
-    windows = kind == "windows-service"
-    known = {each.address: platform.startswith("windows/") for each, platform in seen.items()}
-    able = (
-        each
-        for each in targets
-        if each.transport == "local"
-        or known.get(each.address, windows or each.transport == "winrm") == windows
-    )
+    wrong = {each.address for each, platform in seen.items() if not _runs(kind, platform)}
+    if kind == "docker":  # nobody needs to look whether WinRM leads to Windows
+        wrong |= {each.address for each in targets if each.transport == "winrm"}
+    able = (each for each in targets if each.transport == "local" or each.address not in wrong)
     fit = (each if each.transport in offered else over(each, offered[0]) for each in able)
     return tuple(dict.fromkeys(each for each in fit if each.address))
+
+
+def _runs(kind: str, platform: str) -> bool:
+    return platform.startswith("windows/") == (kind == "windows-service")
 
 
 def likely_platform(request: DeployRequest) -> str:

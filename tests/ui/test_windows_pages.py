@@ -182,14 +182,14 @@ def test_the_way_stays_chosen_before_there_is_an_address(
 
 def test_other_kinds_take_their_targets_along() -> None:
     winrm = Target("win1", "winrm", 5986, "me", ca="a.pem")
-    assert fitting("docker", (winrm, Target("b"))) == (Target("b"),)
+    assert fitting("docker", (winrm, Target("b")), {}) == (Target("b"),)
     seen = {Target("b"): "linux/arm64", Target("win2"): "windows/amd64"}
     assert fitting("docker", (Target("win2"), Target("b")), seen) == (Target("b"),)
     assert fitting("windows-service", (Target("b"), winrm), seen) == (winrm,)
     assert fitting("docker", (THIS_COMPUTER,), seen) == (THIS_COMPUTER,)
-    assert fitting("windows-service", (winrm, Target("b"))) == (winrm, Target("b"))
-    assert fitting("windows-service", (THIS_COMPUTER,)) == ()
-    assert fitting("process", (winrm,)) == (THIS_COMPUTER,)
+    assert fitting("windows-service", (winrm, Target("b")), {}) == (winrm, Target("b"))
+    assert fitting("windows-service", (THIS_COMPUTER,), {}) == ()
+    assert fitting("process", (winrm,), {}) == (THIS_COMPUTER,)
     assert over(winrm, "winrm") is winrm
 
 

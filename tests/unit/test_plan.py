@@ -20,6 +20,7 @@ from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.process_facts import ProcessFacts
 from app.releases import Interrupted, Lock, Records, Release, State
 from app.request import DeployOptions, DeployRequest, DockerOptions, HealthOptions, Target
+from app.service import release_words
 from app.transport import Command, CommandResult, Secret
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -158,6 +159,20 @@ def test_that_another_program_has_the_name_is_told(image: Image) -> None:
     told, *rest = make_plan(request(), other, served, SECRETS).warnings
     assert "another program: example.com/hello, not example.com/shop." in told
     assert rest == list(first.warnings)
+
+
+def test_a_release_that_runs_though_another_is_current_is_told(image: Image) -> None:
+    served = after(make_plan(request(), image, facts(), SECRETS), request())
+    (ran,) = served.records.releases
+    assert release_words(request(), served, ran) == "serves now"
+    older = replace(ran, id="20200101-000000-v1")
+    records = replace(served.records, releases=(older, ran), state=State().now_serving(older.id))
+    begun = replace(served, records=records)
+    assert release_words(request(), begun, ran) == "runs now"
+    assert release_words(request(), begun, older) == "current, but not running"
+    failed = replace(records, state=replace(records.state, bad=(ran.id,)))
+    words = release_words(request(), replace(begun, records=failed), ran)
+    assert words == "runs now, though it failed"
 
 
 def test_the_same_again_is_an_empty_plan(image: Image) -> None:

@@ -165,7 +165,7 @@ class AddressCard(Card):
         self._ca_field.setVisible(way == "winrm" and shown.scheme == "https")
         self._auth_field.explain(auth_words(shown.auth) if way == "winrm" else "")
         carried = _(
-            "Taken over from your last project. Name another server if this one runs elsewhere."
+            "Taken over from an earlier project. Name another server if this one runs elsewhere."
         )
         self._address_field.explain(carried if self._draft.carried else "")
         self._explain(way, shown)
