@@ -17,14 +17,24 @@ HARMLESS = (Qt.DropAction.CopyAction, Qt.DropAction.LinkAction)
 def take(event: QDropEvent) -> Path | None:
     """Return what is being dragged or dropped, now accepted, or None for what is not taken."""
     path = dropped_path(event.mimeData())
-    offered = event.possibleActions()
-    action = next((each for each in HARMLESS if each in offered), None)
-    if path is None or action is None:
+    if path is None:
         event.ignore()
         return None
+    return path if make_harmless(event) else None
+
+
+def make_harmless(event: QDropEvent) -> bool:
+    """Accept it in a way that leaves the source where it is; return whether there is one.
+
+    Asks no file system: it comes with every movement of the mouse.
+    """
+    action = next((each for each in HARMLESS if each in event.possibleActions()), None)
+    if action is None:
+        event.ignore()
+        return False
     event.setDropAction(action)
     event.accept()
-    return path
+    return True
 
 
 def dropped_path(data: QMimeData) -> Path | None:
@@ -54,7 +64,9 @@ class DropHint(QLabel):
 
     def tell(self, path: Path) -> None:
         """Show it for what is being dragged."""
-        self.setText(_("Drop to open {name}").format(name=path.name))
+        middle, room = Qt.TextElideMode.ElideMiddle, self._window.width() // 2
+        name = self.fontMetrics().elidedText(path.name, middle, room)
+        self.setText(_("Drop to open {name}").format(name=name))
         self.adjustSize()
         self.move(self._window.rect().center() - self.rect().center())
         self.raise_()

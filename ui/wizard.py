@@ -33,7 +33,7 @@ from app.errors import SlipwayError
 from app.i18n import _
 from app.request import DeployRequest
 from ui.draft import Draft
-from ui.dropping import DropHint, take
+from ui.dropping import DropHint, make_harmless, take
 from ui.menus import Menus
 from ui.pages.page import Page
 from ui.widgets.basics import button, put_in_tab_order, tab_mark
@@ -467,7 +467,7 @@ class Wizard(QMainWindow):
             self._drop_hint.tell(path)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        take(event)
+        make_harmless(event)  # what it is was looked at when it came
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
         self._drop_hint.hide()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog, SecretValueD
 from ui.dropping import DropHint
 from ui.notification import Notifier
 from ui.pages.deploy import DeployPage
+from ui.pages.server import ServerPage
 from ui.report import outcome_text
 from ui.settings import Settings
 from ui.task import Task
@@ -154,6 +156,28 @@ def test_tab_reaches_every_control_of_every_page_from_top_to_bottom(
             if place(two, page)[0] + two.height() < place(one, page)[0]
         ]
         assert not backwards, (page.title, backwards)
+
+
+def test_tab_comes_to_a_failure_where_it_is_to_be_seen(
+    qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path]
+) -> None:
+    draft = wizard.draft
+    wizard.open(project("modules"))
+    qtbot.waitUntil(lambda: draft.project is not None, timeout=PATIENCE)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    draft.set("targets", (Target("127.0.0.1", port=port),))
+    wizard._show(3)
+    draft.test_connection()
+    qtbot.waitUntil(lambda: draft.connecting.error is not None, timeout=PATIENCE)
+    page = wizard.page
+    assert isinstance(page, ServerPage)
+    page._answer.show()  # as if a password were asked for
+    wizard.side_bar.items[3].setFocus()
+    seen = [_text(each).replace("&", "") for each in walk(qtbot, wizard)]
+    wanted = ("Test connection", "Enter the password…", "Copy report", "Back")
+    assert [each for each in seen if each in wanted] == list(wanted), seen
 
 
 def _text(widget: QWidget) -> str:

@@ -58,6 +58,7 @@ class ServerPage(Page):
         self.address.body.addWidget(self._add_test())
         self.body.addWidget(self.address)
         self.body.addWidget(self.notice)  # beneath the form, which it would push down
+        self.notice.follow(self._stop_button)
         self._help = SetupHelp()
         self.body.addWidget(self._help)
         self._found = FoundServer(draft, self._ask_sudo)
@@ -221,11 +222,12 @@ class ServerPage(Page):
 
     def _connection_changed(self) -> None:
         error = self.draft.connecting.error
-        if error is not None and not isinstance(error, UntrustedHost):
+        if error is None:
+            return
+        if not isinstance(error, UntrustedHost):
             self._help.set_opened(True)
-        if error is not None:
-            # once it is shown and has its place
-            QTimer.singleShot(0, self, lambda: bring_into_sight(self.notice))
+        # once it is shown and has its place
+        QTimer.singleShot(0, self, lambda: bring_into_sight(self.notice))
         if isinstance(error, UntrustedHost | AuthError):
             # Not from inside the signal: the other slots shall see the error first.
             QTimer.singleShot(0, self._ask_again)

@@ -277,6 +277,8 @@ class Notice(QFrame):
         layout.addLayout(column, 1)
         self._error: SlipwayError | None = None
         self._copy: QToolButton | None = None
+        self._copy_mark = tab_mark()
+        layout.addWidget(self._copy_mark)
         self.say(tone, title, text)
 
     @property
@@ -302,6 +304,10 @@ class Notice(QFrame):
         if self.parentWidget() is not None or not wanted:
             self.setVisible(wanted)
 
+    def follow(self, control: QWidget) -> None:
+        """Let Tab come to the box's buttons behind a control."""
+        put_in_tab_order(control, [*self.findChildren(QPushButton), self._copy_mark])
+
     def say_question(self, error: SlipwayError) -> None:
         """Say what has to be answered before it goes on: nothing is wrong."""
         self.say("info", error.title, _why_and_what(error))
@@ -313,6 +319,7 @@ class Notice(QFrame):
         if self._copy is None:
             self._copy = tool_button(_("Copy report"), "copy", self._copy_report)
             self._row.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignTop)
+            put_in_tab_order(self._copy_mark, [self._copy])
         self._copy.show()
 
     def _copy_report(self) -> None:
