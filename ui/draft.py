@@ -28,6 +28,7 @@ from ui.problems import all_problems, project_problems
 from ui.proposals import AskedPort, Proposals, accept, of_kind, propose, with_value
 from ui.secrets import SecretValues
 from ui.settings import Settings
+from ui.sign_ins import SignIns
 from ui.targets import THIS_COMPUTER, Places, fitting, likely_platform
 from ui.task import Task, TaskState
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from app.step import Package
     from app.toolchain import Toolchain
     from app.transport import Secret, Transport
-    from ui.jobs import Answers, Built, Found, Inspected, Planned, Question, Visit
+    from ui.jobs import Answers, Built, Found, Inspected, Planned, Question
 
 # What only background work needs is imported when it begins: the first page shows sooner.
 
@@ -70,8 +71,7 @@ class Draft(QObject):
     ) -> None:
         super().__init__(parent)
         self.settings = settings or Settings()
-        self._known_hosts = known_hosts
-        self._passwords = passwords
+        self.sign_ins = SignIns(known_hosts, passwords)
         self.profile_path: Path | None = None
         self.build_lines: deque[tuple[Stream, str]] = deque(maxlen=KEPT_LINES)
         self.request = DeployRequest()
@@ -82,15 +82,13 @@ class Draft(QObject):
         self.building = self._task(self._built)
         self.connecting = self._task(self._connected)
         self.planning = self._task(self._planned)
-        self.values = SecretValues(lambda: self.passwords, self)
+        self.values = SecretValues(lambda: self.sign_ins.passwords, self)
         self.values.changed.connect(self._tell)
         self.unlocking = self._task(self._unlocked)
         self.ssh_hosts = self._task(self._tell)
         self.building.drained.connect(self._take_lines)
         self.connecting.drained.connect(self._take_news)
         self.under_way = ""  # what a connection that is being made does, "" while it connects
-        self._credentials: dict[Target, Credentials] = {}
-        self._keep: dict[Target, frozenset[str]] = {}
         self._platforms: dict[Target, str] = {}
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
@@ -111,24 +109,6 @@ class Draft(QObject):
         self._settling.timeout.connect(self._go_on)
 
     # What there is
-
-    @property
-    def known_hosts(self) -> KnownHosts:
-        """The servers' keys that the user trusts."""
-        if self._known_hosts is None:
-            from app.credentials import KnownHosts
-
-            self._known_hosts = KnownHosts()
-        return self._known_hosts
-
-    @property
-    def passwords(self) -> PasswordStore:
-        """The system's keyring."""
-        if self._passwords is None:
-            from app.credentials import PasswordStore
-
-            self._passwords = PasswordStore()
-        return self._passwords
 
     @property
     def toolchain(self) -> Toolchain | None:
@@ -213,20 +193,9 @@ class Draft(QObject):
 
     @property
     def carried(self) -> bool:
-        """Whether the server is only that of the last project: nobody named it for this one."""
+        """Whether the server is only that of an earlier project: nobody named it for this one."""
         carried, target = self._carried, self.target
         return carried is not None and target is not None and carried.address == target.address
-
-    @property
-    def credentials(self) -> Credentials:
-        """What the user said in this session to get into the server."""
-        return self.credentials_for(self.target)
-
-    def credentials_for(self, target: Target | None) -> Credentials:
-        """Return what the user said in this session to get into a server."""
-        from app.credentials import Credentials
-
-        return self._credentials.get(target, Credentials()) if target else Credentials()
 
     @property
     def secrets(self) -> Mapping[str, Secret]:
@@ -409,8 +378,7 @@ class Draft(QObject):
         (``password``, ``passphrase``, ``sudo``) goes to the keyring once the server accepted it.
         """
         if credentials is not None and self.target is not None:
-            self._credentials[self.target] = credentials
-            self._keep[self.target] = self._keep.get(self.target, frozenset()) | keep
+            self.sign_ins.take(self.target, credentials, keep)
             self._disconnect()
         self._look()
 
@@ -557,8 +525,7 @@ class Draft(QObject):
     def _look(self, *, trusted: UntrustedHost | None = None) -> None:
         if self.target is None:
             return
-        keep = self._keep.get(self.target, frozenset())
-        visit = replace(self._visit(self.target), keep=keep, trusted=trusted)
+        visit = self.sign_ins.first_visit(self.request, self.target, trusted)
         transport = self._transport
         self.planning.drop()
         self.under_way = ""
@@ -571,7 +538,7 @@ class Draft(QObject):
         found: Found | None = self.connecting.result
         if built is None or found is None or self.target is None:
             return
-        visit, secrets = self._visit(self.target), self.secrets
+        visit, secrets = self.sign_ins.visit(self.request, self.target), self.secrets
         inspected: Inspected | None = self.inspection.result
         if inspected is None:
             return  # it is being looked at anew: whether the source has changed is not known yet
@@ -654,7 +621,7 @@ class Draft(QObject):
             found: Found = self.connecting.result
             self._transport = found.transport
             self._platforms[found.facts.target] = found.facts.platform
-            self._keep.pop(found.facts.target, None)
+            self.sign_ins.accepted(found.facts.target)
             if not self.demo:
                 self.settings.remember_target(found.facts.target)
             self._drop_package()
@@ -691,11 +658,6 @@ class Draft(QObject):
                 self.asked.emit(each)
 
     # Odds and ends
-
-    def _visit(self, target: Target) -> Visit:
-        from ui.jobs import Visit
-
-        return Visit(self.request, target, self.credentials, self.known_hosts, self.passwords)
 
     def _disconnect(self) -> None:
         transport, self._transport = self._transport, None

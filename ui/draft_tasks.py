@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.history import History
 from ui.draft import Draft
-from ui.jobs import Visit
 from ui.run import Access, Task, plan_task, recover_task, resume_task
 
 
@@ -12,10 +11,7 @@ def access(draft: Draft) -> Access:
     """Return the way to the draft's server."""
     if draft.target is None:
         raise RuntimeError("no server was named")
-    visit = Visit(
-        draft.request, draft.target, draft.credentials, draft.known_hosts, draft.passwords
-    )
-    return Access(visit, draft.transport)
+    return Access(draft.sign_ins.visit(draft.request, draft.target), draft.transport)
 
 
 def deploy(draft: Draft, history: History) -> Task | None:

@@ -12,7 +12,6 @@ from app.history import History, Run
 from app.request import DeployRequest
 from ui.draft import Draft
 from ui.history_window import HistoryWindow
-from ui.jobs import Visit
 from ui.run import Access
 from ui.server_window import ServerWindow
 from ui.widgets.error_box import tell_error
@@ -79,8 +78,7 @@ class Windows(QObject):
         window = self._servers.get(key)
         if window is None:
             same = target == draft.target
-            credentials = draft.credentials_for(target)
-            visit = Visit(request, target, credentials, draft.known_hosts, draft.passwords)
+            visit = draft.sign_ins.visit(request, target)
             access = Access(visit, draft.transport if same else None)
             window = ServerWindow(access, self._records, draft.settings)
             window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -94,7 +94,7 @@ def test_from_a_stranger_to_a_remembered_server(
     assert first.error.fingerprint in host.host_keys.values()
     qtbot.keyClick(first, Qt.Key.Key_Return)
     assert draft.connecting.state is TaskState.FAILED
-    assert not draft.known_hosts.path.exists()
+    assert not draft.sign_ins.known_hosts.path.exists()
     press(qtbot, page, "Compare the key…")
     press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
     wrong = password_dialog(qtbot, page)
@@ -116,7 +116,7 @@ def test_from_a_stranger_to_a_remembered_server(
     assert "linux/amd64" in facts["System"]
     assert "by sudo" in facts["Docker"]
 
-    again = Draft(draft.settings, draft.known_hosts)
+    again = Draft(draft.settings, draft.sign_ins.known_hosts)
     again.set("name", "adopted")
     again.set("targets", draft.settings.targets[:1])
     again.test_connection()
@@ -153,7 +153,7 @@ def test_a_changed_key_blocks(
 ) -> None:
     host, other = hosts["bookworm-root"], hosts["trixie-root"]
     lines = other.ssh("cat /etc/ssh/ssh_host_*_key.pub").stdout.splitlines()
-    draft.known_hosts.path.write_text(
+    draft.sign_ins.known_hosts.path.write_text(
         "".join(f"[{host.address}]:{host.port} {line}\n" for line in lines)
     )
     enter_address(qtbot, page, host)

@@ -10,7 +10,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.credentials import Credentials
 from app.errors import ConnectError, HealthCheckFailed, SlipwayError
 from app.events import Emit, Line, Outcome, Progress, RunEnded, StepChanged, StepState
 from app.history import History
@@ -22,7 +21,6 @@ from app.winhost import Tell
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
-from ui.jobs import Visit
 from ui.pages.deploy import DeployPage, back_words, browser_url
 from ui.release_page import ReleasePage
 from ui.report import outcome_text
@@ -299,7 +297,7 @@ def test_what_connecting_tells_is_no_question_to_answer(
         raise ConnectError("It is gone")
 
     monkeypatch.setattr("app.host.connect", connect)
-    visit = Visit(request(), Target("server"), Credentials(), draft.known_hosts, draft.passwords)
+    visit = draft.sign_ins.visit(request(), Target("server"))
     with pytest.raises(ConnectError):
         Access(visit).open()
 

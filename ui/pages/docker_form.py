@@ -177,7 +177,7 @@ class DockerForm(KindForm):
             _("&Set password"),
             remember=True,
         )
-        dialog.keeping.look(self.draft.passwords)
+        dialog.keeping.look(self.draft.sign_ins.passwords)
         if dialog.exec():
             self.draft.values.set_registry_password(
                 self.draft.request, dialog.secrets[0], keep=dialog.remember

@@ -66,7 +66,7 @@ class SecretsEditor(QWidget):
 
     def _add_clicked(self) -> None:
         dialog = SecretValueDialog(self, "", self._draft.request.deploy.secrets)
-        dialog.keeping.look(self._draft.passwords)
+        dialog.keeping.look(self._draft.sign_ins.passwords)
         if dialog.exec():
             names = (*self._draft.request.deploy.secrets, dialog.name)
             self._draft.set_secret(dialog.name, dialog.value, keep=dialog.keep)
@@ -75,7 +75,7 @@ class SecretsEditor(QWidget):
 
     def _change_clicked(self) -> None:
         dialog = SecretValueDialog(self, self.sender().property("secret"), ())
-        dialog.keeping.look(self._draft.passwords)
+        dialog.keeping.look(self._draft.sign_ins.passwords)
         if dialog.exec():
             self._draft.set_secret(dialog.name, dialog.value, keep=dialog.keep)
         dialog.deleteLater()

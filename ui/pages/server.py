@@ -205,7 +205,7 @@ class ServerPage(Page):
             )
 
     def _is_question(self, error: SlipwayError) -> bool:
-        return is_question(error, self.draft.credentials)
+        return is_question(error, self.draft.sign_ins.credentials(self.draft.target))
 
     def _show_help(self) -> None:
         wanted = self.draft.request.deploy.kind == "windows-service" and self.draft.facts is None
@@ -262,7 +262,7 @@ class ServerPage(Page):
     def _open(self, dialog: Asking) -> None:
         self._dialog = dialog
         if isinstance(dialog, SecretsDialog):
-            dialog.keeping.look(self.draft.passwords)
+            dialog.keeping.look(self.draft.sign_ins.passwords)
         dialog.finished.connect(self._answered)
         dialog.open()
 
@@ -284,7 +284,7 @@ class ServerPage(Page):
 
     def _log_in(self, dialog: SecretsDialog) -> None:
         secret = dialog.secrets[0]
-        given = self.draft.credentials
+        given = self.draft.sign_ins.credentials(self.draft.target)
         if self._needs == "password":
             given = replace(given, password=secret)
         elif self._needs == "passphrase":

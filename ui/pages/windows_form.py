@@ -241,7 +241,7 @@ class WindowsForm(KindForm):
             _("&Set password"),
             remember=True,
         )
-        dialog.keeping.look(self.draft.passwords)
+        dialog.keeping.look(self.draft.sign_ins.passwords)
         if dialog.exec():
             self.draft.set_secret(ACCOUNT_PASSWORD, dialog.secrets[0], keep=dialog.remember)
         dialog.deleteLater()
