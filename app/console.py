@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Protocol, Self, TextIO
 
+from app.amounts import Pace
 from app.errors import SlipwayError
 from app.events import Event, Line, Progress, RunEnded, StepChanged, StepState
 from app.i18n import _
@@ -182,7 +183,7 @@ class TextView:
         self._console = console
         self._rows = rows
         self._began = 0.0
-        self._meter = Meter()
+        self._pace = Pace()
         self._next_progress = 0.0  # the first sparse line comes late: short uploads need none
         self._words = {
             StepState.SKIPPED: _("is so already"),
@@ -210,7 +211,7 @@ class TextView:
         title = self._rows[event.index]
         if event.state is StepState.RUNNING:
             self._began = time.monotonic()
-            self._meter = Meter()
+            self._pace = Pace()
             self._next_progress = 0.0 if self._console.redraws else self._began + SPARSE_SECONDS
             self._console.say(f"{place} {title}")
         elif event.state is StepState.DONE:
@@ -223,7 +224,8 @@ class TextView:
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()
-        text = self._meter.text(event.done, event.total, now)
+        self._pace.add(now, event.done, event.total)
+        text = self._pace.text()
         if self._console.redraws:
             if now >= self._next_progress or event.done >= event.total:
                 self._next_progress = now + REDRAW_SECONDS
@@ -235,40 +237,6 @@ class TextView:
     def _end(self, event: RunEnded) -> None:
         if event.error:
             self._console.warn(_("Error: {text}").format(text=event.error))
-
-
-class Meter:
-    """Rate and time left of a transfer, from the whole time since its first report."""
-
-    def __init__(self) -> None:
-        self._start: tuple[int, float] | None = None
-
-    def text(self, done: int, total: int, now: float) -> str:
-        """Return ``12.0 of 40.0 MB, 30 %, 6.0 MB/s, 5 s left``; ``now`` in seconds."""
-        if self._start is None or done < self._start[0]:
-            self._start = (done, now)
-        first, began = self._start
-        share = 100 * done // total if total else 100
-        text = _("{done} of {total}, {share} %").format(
-            done=size(done), total=size(total), share=share
-        )
-        seconds = now - began
-        if seconds > 0 and done > first:
-            rate = (done - first) / seconds
-            text += _(", {rate}/s").format(rate=size(int(rate)))
-            if done < total:
-                text += _(", {seconds:.0f} s left").format(seconds=(total - done) / rate)
-        return text
-
-
-def size(count: int) -> str:
-    """Return a number of bytes for people."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError
 
 
 def columns(text: str) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from app import service
+from app.amounts import local_text
 from app.commands import interrupted_text
 from app.console import Console, columns, table
 from app.errors import Cancelled
@@ -34,7 +34,7 @@ def _status(session: Session, request: DeployRequest) -> int:
             (_("Version"), now.version or "–"),
             (_("Release"), now.release or "–"),
             (_("Healthy"), f"{healthy} ({now.detail})" if now.detail else healthy),
-            (_("Since"), _local_time(now.since) if now.since else "–"),
+            (_("Since"), local_text(now.since) if now.since else "–"),
             (_("Restarts"), str(now.restarts)),
         ]
         if records.lock:
@@ -63,14 +63,6 @@ def _ways_on(session: Session, host: Host, run: Interrupted) -> str:
     return _("“{rollback}” takes it back, “{resume}” goes on.").format(
         rollback=rollback, resume=resume
     )
-
-
-def _local_time(text: str) -> str:
-    """Return a server's time, like ``2026-11-24T10:20:36.8Z``, as this computer's clock says it."""
-    try:
-        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
-    except ValueError:
-        return text
 
 
 def releases(session: Session) -> int:

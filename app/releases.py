@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import desk
+from app.amounts import age_text, local_text
 from app.errors import LockHeld, SlipwayError
 from app.i18n import _
 from app.request import HealthOptions
@@ -171,8 +172,8 @@ class Lock:
         return self.stale or desk.was_here(self.run)
 
     def __str__(self) -> str:
-        return _("{who}, since {when}, for “{why}”, last sign of life {age:.0f} s ago").format(
-            who=self.who, when=self.when, why=self.why, age=self.age
+        return _("{who}, since {when}, for “{why}”, last sign of life {age}").format(
+            who=self.who, when=local_text(self.when), why=self.why, age=age_text(self.age)
         )
 
 

@@ -466,6 +466,6 @@ def owner(plan: Plan) -> dict[str, str]:
     return {
         "run": plan.run,
         "who": f"{getpass.getuser()}@{socket.gethostname()}",
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "why": plan.title,
     }

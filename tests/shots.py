@@ -130,6 +130,7 @@ class Photographer:
         """Show what is asked for a Windows service; no server is reached for it."""
         from app.request import HealthOptions, Target, WindowsOptions
         from ui.pages.setup_help import SetupHelp
+        from ui.widgets.basics import bring_into_sight
 
         request = self.draft.request
         deploy = replace(
@@ -150,7 +151,7 @@ class Photographer:
         prepare = self.wizard.page.findChildren(SetupHelp)[0]
         prepare.set_opened(True)
         self.settle()
-        self.wizard.scroll_to(prepare)
+        bring_into_sight(prepare)
         self.settle()
         self.take("prepare-windows", self.wizard)
 

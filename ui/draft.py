@@ -14,7 +14,6 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app import rules
 from app.errors import (
     BuildError,
-    ConnectError,
     Problem,
     ProfileError,
     SlipwayError,
@@ -30,7 +29,7 @@ from ui.secrets import SecretValues
 from ui.settings import Settings
 from ui.sign_ins import SignIns
 from ui.targets import THIS_COMPUTER, Places, fitting, likely_platform
-from ui.task import Task, TaskState
+from ui.task import Stopped, Task, TaskState
 
 if TYPE_CHECKING:
     from app.credentials import Credentials, KnownHosts, PasswordStore
@@ -366,7 +365,7 @@ class Draft(QObject):
     def stop_build(self) -> None:
         """End the build under way; it is not started again by itself until an answer changes."""
         self.building.stop(
-            BuildError(_("The build was stopped."), hint=_("Choose Build again to start it anew."))
+            Stopped(_("The build was stopped."), hint=_("Choose Build again to start it anew."))
         )
 
     def test_connection(
@@ -385,7 +384,7 @@ class Draft(QObject):
     def stop_connecting(self) -> None:
         """End the attempt to connect."""
         self.connecting.stop(
-            ConnectError(
+            Stopped(
                 _("The connection was stopped."), hint=_("Press Test connection to try it again.")
             )
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtCore import (
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.amounts import duration_text, local_text
 from app.errors import SlipwayError
 from app.events import Outcome, StepState
 from app.history import History, Run
@@ -36,7 +36,6 @@ from app.reasons import reason
 from ui.report import outcome_text
 from ui.settings import Settings
 from ui.theme import theme
-from ui.widgets.amounts import duration_text
 from ui.widgets.basics import TONE_COLOURS, Notice, button, close_by_key, label
 from ui.widgets.log_view import Entry, LogView, Sort
 from ui.widgets.outcome import outcome_tone
@@ -83,7 +82,7 @@ class RunModel(QAbstractTableModel):
         run = self.runs[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return (
-                _local(run.when),
+                local_text(run.when),
                 run.title,
                 run.version,
                 outcome_text(run.outcome),
@@ -111,6 +110,7 @@ class HistoryWindow(QWidget):
         self._settings = settings
         self._worker: Worker | None = None
         self._reader: Worker | None = None
+        self._last = 0  # the id of the run that was chosen last
         self.resize(1000, 700)
         if geometry := settings.geometry("history"):
             self.restoreGeometry(QByteArray(geometry))
@@ -194,28 +194,43 @@ class HistoryWindow(QWidget):
         if runs == self.model.runs:
             return
         self.model.show_runs(runs)
+        self._last = 0  # the newest: it is what one comes for
         self._filtered()
-        if runs:
-            self.table.selectRow(0)
-            self.notice.clear()
-        else:
+        self._refresh()
+
+    def _filtered(self) -> None:
+        last = self._last
+        self.shown.setFilterFixedString(self.filter.text())
+        count = self.shown.rowCount()
+        self._count.setText(ngettext("{n} run", "{n} runs", count).format(n=count))
+        self._choose(last)
+        if not self.model.runs:
             self.notice.say(
                 "info",
                 _("Nothing was run yet"),
                 _("Open a project in the wizard and deploy it: every run is kept here."),
             )
-        self._refresh()
+        elif not count:
+            self.notice.say("info", _("No run matches"), _("Change the filter, or clear it."))
+            self._last = last  # it is chosen again when the filter lets it
+        else:
+            self.notice.clear()
 
-    def _filtered(self) -> None:
-        self.shown.setFilterFixedString(self.filter.text())
-        count = self.shown.rowCount()
-        self._count.setText(ngettext("{n} run", "{n} runs", count).format(n=count))
+    def _choose(self, run: int) -> None:
+        """Choose the run of this id if it is shown, or else the first one."""
+        rows = range(self.shown.rowCount())
+        ids = [self.model.runs[self._source_row(row)].id for row in rows]
+        if ids:
+            self.table.selectRow(ids.index(run) if run in ids else 0)
+
+    def _source_row(self, row: int) -> int:
+        return self.shown.mapToSource(self.shown.index(row, 0)).row()
 
     @property
     def chosen(self) -> Run | None:
         """The selected run."""
         rows = self.table.selectionModel().selectedRows()
-        return self.model.runs[self.shown.mapToSource(rows[0]).row()] if rows else None
+        return self.model.runs[self._source_row(rows[0].row())] if rows else None
 
     def _selected(self) -> None:
         self._refresh()
@@ -225,6 +240,7 @@ class HistoryWindow(QWidget):
             self._reader.cancel()
         if run is None:
             return
+        self._last = run.id
         self.log.suggest_name(run.log.name)
         path = run.log
         worker = Worker(lambda _emit, _cancel: (path, read_log(path)), self)
@@ -287,10 +303,3 @@ def _entry(line: str) -> Entry:
 def _in_words(step: re.Match[str]) -> str:
     """Return a step of a log, which is for programs too, in words like everywhere."""
     return _("{name}: {text}").format(name=step[2], text=state_text(StepState(step[1])))
-
-
-def _local(text: str) -> str:
-    try:
-        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return text

@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.amounts import local_text
 from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.releases import Release
 from app.request import DeployRequest
 from app.service import can_serve_again, newest_first, release_words
-from ui.server_words import when_text
 from ui.widgets.basics import button, label
 
 
@@ -108,7 +108,7 @@ class ReleasePage(QWidget):
                 release.id,
                 release.version,
                 release_words(self._request, facts, release),
-                when_text(release.created),
+                local_text(release.created),
                 release.by,
             )
             for release in releases

@@ -149,7 +149,7 @@ class ServerWindow(QWidget):
         self._spinner = Spinner(20)
         row.addWidget(self._spinner)
         self.start_button = button(_("&Start"), self._start, "play")
-        self.restart_button = button(_("&Restart"), self._restart, "refresh")
+        self.restart_button = button(_("&Restart"), self._ask_restart, "refresh")
         self.stop_button = button(_("S&top"), self._ask_stop, "stop", "danger")
         for each in (self.start_button, self.restart_button, self.stop_button):
             row.addWidget(each)
@@ -238,7 +238,7 @@ class ServerWindow(QWidget):
         if isinstance(error, UntrustedHost):
             self._ask_trust(error)
         if is_question(error, self._access.visit.credentials):
-            self.notice.say_question(error)
+            self.notice.say_calmly(error)
         else:
             self.notice.say_error(error)
         if isinstance(error, AuthError) and error.needs:
@@ -306,6 +306,15 @@ class ServerWindow(QWidget):
 
     def _start(self) -> None:
         self._control("start")
+
+    def _ask_restart(self) -> None:
+        ask(
+            self,
+            _("Restart {name}?").format(name=self.request.name),
+            _("It does not answer until it has started again."),
+            _("&Restart it"),
+            self._restart,
+        )
 
     def _restart(self) -> None:
         self._control("restart")

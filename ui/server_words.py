@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from app.amounts import age_text, moment
 from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.service import Status, state_words
-from ui.widgets.amounts import age_text
 
 
 def process_id(facts: HostFacts) -> int:
@@ -26,9 +24,11 @@ def status_words(status: Status, facts: HostFacts) -> str:
     if status.version:
         parts.append(_("version {version}").format(version=status.version))
     if status.since and status.state == "running":
-        began = _moment(status.since)
+        began = moment(status.since)
         if began is not None:
-            parts.append(_("started {time}").format(time=age_text(max(0.0, facts.clock - began))))
+            parts.append(
+                _("started {time}").format(time=age_text(max(0.0, facts.clock - began.timestamp())))
+            )
     if status.state == "running" and (pid := process_id(facts)):
         parts.append(_("process {pid}").format(pid=pid))
     if status.restarts:
@@ -47,22 +47,3 @@ def look_of(status: Status) -> tuple[str, str]:
     if status.state != "running":
         return "stop", "warning"
     return ("error", "danger") if status.healthy is False else ("success", "success")
-
-
-def _moment(text: str) -> float | None:
-    """Return an ISO 8601 time, which may have more digits than Python reads, as seconds."""
-    head, dot, rest = text.partition(".")
-    zone = rest.lstrip("0123456789") if dot else ""
-    try:
-        moment = datetime.fromisoformat(head + zone)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def when_text(text: str) -> str:
-    """Return an ISO 8601 time as this computer's day and hour."""
-    moment = _moment(text)
-    if moment is None:
-        return text
-    return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M")

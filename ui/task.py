@@ -22,6 +22,10 @@ class TaskState(StrEnum):
     FAILED = "failed"
 
 
+class Stopped(SlipwayError):
+    """The user ended it: nothing is wrong."""
+
+
 class Task(QObject):
     """One job at a time off the GUI thread, for one ``key``; a new start drops the former.
 
@@ -66,8 +70,8 @@ class Task(QObject):
         self._enter(TaskState.RUNNING)
         worker.start()
 
-    def stop(self, error: SlipwayError) -> None:
-        """End the job at the user's wish: the task has failed with ``error``."""
+    def stop(self, error: Stopped) -> None:
+        """End the job at the user's wish: the task has failed with ``error``, which says so."""
         if self.running:
             self._let_go()
             self._enter(TaskState.FAILED, error=error)

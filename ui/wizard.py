@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -300,13 +300,6 @@ class Wizard(QMainWindow):
             self._deploy()
         else:
             self._show(self.index + 1)
-
-    def scroll_to(self, widget: QWidget) -> None:
-        """Bring something on the page into view, its top at the top."""
-        frame = self._frames[self.index]
-        if isinstance(frame, QScrollArea):
-            top = widget.mapTo(self.page, QPoint(0, 0)).y()
-            frame.verticalScrollBar().setValue(top)
 
     def show_problem(self) -> None:
         """Go to the first thing that keeps one from going on."""

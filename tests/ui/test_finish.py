@@ -273,6 +273,23 @@ def test_a_problem_that_is_folded_away_is_unfolded(qtbot: QtBot, wizard: Wizard)
     assert fields[0].control.hasFocus()
 
 
+def test_what_is_unfolded_comes_into_sight(qtbot: QtBot, wizard: Wizard) -> None:
+    wizard._show(1)
+    wizard.resize(1000, 600)
+    folded = wizard.page.findChildren(Disclosure)[-1]
+    folded.set_opened(False)
+    bar = wizard._frames[1].verticalScrollBar()  # type: ignore[union-attr]
+    bar.setValue(0)
+    qtbot.keyClick(folded.button, Qt.Key.Key_Space)
+
+    def heading_and_content_show() -> bool:
+        top = folded.mapTo(wizard._frames[1], QPoint(0, 0)).y()
+        bottom = top + folded.height()
+        return top >= 0 and (bottom <= wizard._frames[1].height() or top < 40)
+
+    qtbot.waitUntil(heading_and_content_show)
+
+
 # Dropping
 
 

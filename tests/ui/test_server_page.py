@@ -170,6 +170,7 @@ def test_a_connection_under_way_can_be_stopped(
         qtbot.waitUntil(page._stop_button.isVisible, timeout=WAIT)
         qtbot.mouseClick(page._stop_button, Qt.MouseButton.LeftButton)
         assert "stopped" in page.notice.text
+        assert page.notice.property("role") == "info"  # nothing is wrong
         assert page._test_button.isVisible()
 
 

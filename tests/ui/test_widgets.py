@@ -16,9 +16,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from app.amounts import Pace, age_text, duration_text, size_text
 from app.errors import Problem
 from app.events import Line, Outcome, Progress, RunEnded, StepChanged, StepState
-from ui.widgets.amounts import Pace, age_text, duration_text, size_text
 from ui.widgets.basics import Disclosure, Notice, button
 from ui.widgets.form import Field
 from ui.widgets.log_view import ADDED, KEPT, LONGEST, SHOWN, LogView

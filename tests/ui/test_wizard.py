@@ -223,6 +223,8 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     assert_accessible(server)
     count = server.log.shown.count("listens on port")
     server.restart_button.click()
+    server.findChildren(ConfirmDialog)[0].findChildren(QPushButton)[0].click()
+    qtbot.waitUntil(lambda: not server.findChildren(ConfirmDialog))
     qtbot.waitUntil(lambda: server.log.shown.count("listens on port") > count, timeout=PATIENCE)
     ready.show_history()
     history = next(each for each in ready.windows.shown() if isinstance(each, HistoryWindow))
@@ -231,8 +233,13 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     qtbot.waitUntil(lambda: "rolled back" in history.log.shown)
     history.filter.setText("succeeded")
     assert history.shown.rowCount() == 1
-    assert_accessible(history)
+    assert history.chosen == history.model.runs[1]
+    history.filter.setText("nowhere")
+    assert "No run matches" in history.notice.text
     history.filter.clear()
+    assert history.notice.isHidden()
+    assert history.chosen == history.model.runs[1]  # as before
+    assert_accessible(history)
     history.table.selectRow(0)
     history.server_button.click()
     assert server.tabs.currentWidget() is server.release_page  # the same window again

@@ -479,7 +479,7 @@ def test_a_scanner_that_does_not_let_go_is_named(
 
 
 def test_times_are_shown_in_the_zone_of_this_computer() -> None:
-    code = "from ui.server_words import when_text; print(when_text('2026-03-01T20:30:00Z'))"
+    code = "from app.amounts import local_text; print(local_text('2026-03-01T20:30:00Z'))"
     said = run_process([sys.executable, "-c", code], env={**os.environ, "TZ": "CST-8"})
     assert said.stdout == "2026-03-02 04:30\r\n"
 

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.amounts import size_text
 from app.errors import BuildError, Diagnostic
 from app.events import Stream
 from app.i18n import _
@@ -32,8 +33,7 @@ from ui.pages.answers import (
     WordsAnswer,
 )
 from ui.pages.lists import PlainList, value_of
-from ui.task import TaskState
-from ui.widgets.amounts import size_text
+from ui.task import Stopped, TaskState
 from ui.widgets.basics import (
     Card,
     Disclosure,
@@ -250,7 +250,9 @@ class BuildState(Card):
         elif error is not None:
             detail = "" if isinstance(error, BuildError) and error.diagnostics else error.detail
             more = "\n".join(part for part in (detail, error.hint) if part)
-            words, icon, tone = error.title, "error", "danger"
+            stopped = isinstance(error, Stopped)
+            words = error.title
+            icon, tone = ("stop", "muted") if stopped else ("error", "danger")
         elif package is not None:
             words, more, icon, tone = (
                 built_words(package),

@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout
 
+from app.amounts import duration_text
 from app.docker_rules import LOOPBACK, asked_port
 from app.errors import Problem
 from app.events import Outcome
@@ -18,7 +19,6 @@ from ui.dialogs import ask
 from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
-from ui.widgets.amounts import duration_text
 from ui.widgets.basics import button, label
 from ui.widgets.outcome import restored, say_outcome
 from ui.widgets.run_view import RunView

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.amounts import size_text
 from app.choices import container_restarts, words_of
 from app.errors import Problem
 from app.i18n import _, ngettext
@@ -17,7 +18,6 @@ from ui.draft import Draft
 from ui.pages.existing_service import ExistingService, foreign_service
 from ui.pages.facts import Fact, FactList
 from ui.pages.interrupted import InterruptedNotice
-from ui.widgets.amounts import size_text
 from ui.widgets.basics import Card, Notice, button
 
 if TYPE_CHECKING:

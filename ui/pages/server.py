@@ -28,6 +28,7 @@ from ui.pages.found_server import FoundServer
 from ui.pages.page import Page
 from ui.pages.setup_help import SetupHelp
 from ui.targets import THIS_COMPUTER, ways
+from ui.task import Stopped
 from ui.widgets.basics import Spinner, bring_into_sight, button, label
 from ui.widgets.form import Field
 
@@ -191,8 +192,8 @@ class ServerPage(Page):
             self.notice.clear()
 
     def _show_error(self, error: SlipwayError) -> None:
-        if self._is_question(error):
-            self.notice.say_question(error)
+        if self._is_question(error) or isinstance(error, Stopped):
+            self.notice.say_calmly(error)
         else:
             self.notice.say_error(error)
         self._answer.setVisible(isinstance(error, AuthError) and bool(error.needs))
@@ -224,7 +225,7 @@ class ServerPage(Page):
         error = self.draft.connecting.error
         if error is None:
             return
-        if not isinstance(error, UntrustedHost):
+        if not isinstance(error, UntrustedHost | Stopped):
             self._help.set_opened(True)
         # once it is shown and has its place
         QTimer.singleShot(0, self, lambda: bring_into_sight(self.notice))

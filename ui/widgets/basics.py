@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -37,6 +37,7 @@ from app.i18n import _
 from ui.theme import draw_icon, set_role, theme
 
 Tone = Literal["info", "warning", "error", "success"]
+MARGIN_IN_SIGHT = 12  # around what is scrolled to
 ICON_GAP = 4  # styles put text too near to a button's icon
 TONE_COLOURS = {"info": "accent", "warning": "warning", "error": "danger", "success": "success"}
 
@@ -247,12 +248,16 @@ class Card(QFrame):
 
 
 def bring_into_sight(widget: QWidget) -> None:
-    """Scroll to a whole widget, where it lies in a scroll area."""
-    above = widget.parentWidget()
-    while above is not None and not isinstance(above, QScrollArea):
-        above = above.parentWidget()
-    if above is not None:
-        above.ensureWidgetVisible(widget)
+    """Scroll to a whole widget, or to its top, where it lies in a scroll area."""
+    area = widget.parentWidget()
+    while area is not None and not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    if area is None:
+        return
+    bar = area.verticalScrollBar()
+    top = bar.value() + widget.mapTo(area, QPoint(0, 0)).y() - MARGIN_IN_SIGHT
+    bottom = top + widget.height() + 2 * MARGIN_IN_SIGHT
+    bar.setValue(min(top, max(bar.value(), bottom - area.viewport().height())))
 
 
 class Notice(QFrame):
@@ -308,8 +313,8 @@ class Notice(QFrame):
         """Let Tab come to the box's buttons behind a control."""
         put_in_tab_order(control, [*self.findChildren(QPushButton), self._copy_mark])
 
-    def say_question(self, error: SlipwayError) -> None:
-        """Say what has to be answered before it goes on: nothing is wrong."""
+    def say_calmly(self, error: SlipwayError) -> None:
+        """Say what has to be answered before it goes on, or was stopped: nothing is wrong."""
         self.say("info", error.title, _why_and_what(error))
 
     def say_error(self, error: SlipwayError) -> None:
@@ -370,3 +375,8 @@ class Disclosure(QWidget):
 
     def _toggle(self) -> None:
         self.set_opened(not self.opened)
+        if self.opened:
+            QTimer.singleShot(0, self, self._show_content)  # it has its height only then
+
+    def _show_content(self) -> None:
+        bring_into_sight(self)

@@ -25,10 +25,10 @@ from PySide6.QtWidgets import (
     QStyleOptionViewItem,
 )
 
+from app.amounts import Pace, duration_text
 from app.events import Progress, StepChanged, StepState
 from app.i18n import _
 from ui.theme import draw_icon, theme
-from ui.widgets.amounts import Pace, duration_text
 from ui.widgets.basics import paint_spinner
 
 Index = QModelIndex | QPersistentModelIndex

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from datetime import UTC, datetime
 
 from app.i18n import _, ngettext
 
@@ -47,6 +48,26 @@ def age_text(seconds: float) -> str:
         return ngettext("{count} hour ago", "{count} hours ago", count).format(count=count)
     count = int(seconds // 86400)
     return ngettext("{count} day ago", "{count} days ago", count).format(count=count)
+
+
+def moment(text: str) -> datetime | None:
+    """Return an ISO 8601 time, which may have more digits than Python reads; UTC if it has no zone.
+
+    None where it is none.
+    """
+    head, dot, rest = text.partition(".")
+    zone = rest.lstrip("0123456789") if dot else ""
+    try:
+        found = datetime.fromisoformat(head + zone)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def local_text(text: str) -> str:
+    """Return an ISO 8601 time as this computer's day and hour, whatever else as it is."""
+    found = moment(text)
+    return f"{found.astimezone():%Y-%m-%d %H:%M}" if found else text
 
 
 class Pace:
