@@ -26,7 +26,7 @@ from app.doctor import run as doctor
 from app.errors import Cancelled, SlipwayError
 from app.i18n import LANGUAGES, _, known_language, use_language
 from app.session import CANCELLED, NOTHING_TOUCHED, Session
-from app.usage import translate_argparse
+from app.usage import aligned, translate_argparse
 from app.version import slipway_version
 
 BUG = 70
@@ -144,7 +144,7 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help; argparse ends its headings with a colon that is not Chinese."""
-        return re.sub(r"(?m)^(\S*[^\x00-\x7f]):$", r"\1：", super().format_help())
+        return aligned(re.sub(r"(?m)^(\S*[^\x00-\x7f]):$", r"\1：", super().format_help()))
 
 
 def make_parser() -> argparse.ArgumentParser:

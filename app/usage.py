@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 
+from app.console import columns
 from app.i18n import _, marked, ngettext
 
 # Every text of argparse that the command line can show, of all Pythons from 3.11 on. It asks
@@ -31,3 +33,21 @@ def translate_argparse() -> None:
     # It imports gettext's functions under these names and calls them when it needs a text.
     for name, translate in (("_", _), ("ngettext", ngettext)):
         setattr(argparse, name, translate)
+
+
+def aligned(text: str) -> str:
+    """Return a help text whose second column stands straight in a terminal.
+
+    argparse counts characters, but a Chinese one takes two columns.
+    """
+    rows = re.findall(r"(?m)^( +\S.*?)( {2,})\S", text)
+    if not rows:
+        return text
+    place = len("".join(rows[0]))
+    shift = max(columns(head) - len(head) for head, _gap in rows)
+
+    def moved(line: str) -> str:
+        head = line[:place]
+        return head + " " * (shift - columns(head) + len(head)) + line[place:]
+
+    return re.sub(rf"(?m)^(?= ).{{{place - 2}}}  \S.*$", lambda found: moved(found[0]), text)

@@ -320,6 +320,8 @@ def test_help_is_in_one_language(capsys: pytest.CaptureFixture[str], arguments: 
     out = capsys.readouterr().out
     assert "用法：slipway" in out
     assert _english(out) == []
+    heads = re.findall(r"(?m)^( +\S.*? {2,})\S", out)
+    assert len({columns(head) for head in heads}) == 1, "the second column is crooked"
 
 
 @pytest.mark.parametrize(
