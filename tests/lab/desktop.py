@@ -7,6 +7,7 @@ page of the West can write.
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Queue
 
 from tests.lab import desktop_image, windows_images
 from tests.lab.machines import CACHE, Lab
@@ -25,7 +27,6 @@ PATH = r"C:\Program Files\Go\bin;C:\linux"
 # The suites, and how many of their tests do not run there: 53 have POSIX itself as their subject,
 # five need a PowerShell. One more is a decision, not an accident.
 SUITES = {"tests/unit": 58, "tests/ui": 0}
-AT_A_TIME = 2
 TIMEOUT = 600  # seconds for one test; starting a program costs several times as much there
 
 
@@ -48,7 +49,9 @@ def run_suites(lab: Lab, root: Path, arguments: list[str], desktops: list[Deskto
     """Run pytest on desktops, its summaries last; returns the worst exit code.
 
     Each suite has a desktop to itself, because the one window that has the focus is not the
-    other's. ``arguments`` that are options go to each suite; others take the suites' place.
+    other's, and a core: a program on Wine and its server take turns, and lose more by going from
+    core to core than the second one brings. ``arguments`` that are options go to each suite;
+    others take the suites' place.
     """
     image = make_image(lab)
     parts = {"": arguments}
@@ -61,14 +64,27 @@ def run_suites(lab: Lab, root: Path, arguments: list[str], desktops: list[Deskto
         for desktop in desktops
         for number, (name, words) in enumerate(parts.items())
     ]
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        codes = list(pool.map(lambda job: run_job(lab, root, image, *job), jobs))
+    cores: Queue[int] = Queue()
+    for core in sorted(os.sched_getaffinity(0)):
+        cores.put(core)
+
+    def run(job: tuple[Desktop, str, list[str]]) -> int:
+        core = cores.get()
+        try:
+            return run_job(lab, root, image, core, *job)
+        finally:
+            cores.put(core)
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        codes = list(pool.map(run, jobs))
     return max(codes)
 
 
-def run_job(lab: Lab, root: Path, image: str, desktop: Desktop, name: str, words: list[str]) -> int:
+def run_job(
+    lab: Lab, root: Path, image: str, core: int, desktop: Desktop, name: str, words: list[str]
+) -> int:
     """Run pytest on a desktop of its own, what it said shown at its end; returns its exit code."""
-    with started(lab, desktop, image) as display:
+    with started(lab, desktop, image, core) as display:
         copy_checkout(lab, desktop, root)
         copy_tool(lab, desktop)
         lab.say(f"{desktop.title}, from {CHECKOUT}, as {USER}: {name or 'started'}")
@@ -102,14 +118,15 @@ def make_image(lab: Lab) -> str:
 
 
 @contextmanager
-def started(lab: Lab, desktop: Desktop, image: str) -> Iterator[str]:
-    """Start a desktop anew with a display; gives the display's name."""
+def started(lab: Lab, desktop: Desktop, image: str, core: int | None = None) -> Iterator[str]:
+    """Start a desktop anew, on one core if given, with a display; gives the display's name."""
+    pinned = [] if core is None else [f"--cpuset-cpus={core}"]
     lab.docker("rm", "-f", desktop.name, check=False)
     with screen() as display:
         lab.docker(
             *("run", "-d", "--init", "--name", desktop.name, "--hostname", "desktop"),
             *("-v", "/tmp/.X11-unix:/tmp/.X11-unix", "-v", "/usr/share/fonts:/usr/share/fonts:ro"),
-            *("-v", f"{module_cache()}:/modules:ro", image, "sleep", "infinity"),
+            *("-v", f"{module_cache()}:/modules:ro", *pinned, image, "sleep", "infinity"),
         )
         for script in ("desktop.sh", "wine.sh"):
             lab.docker("cp", str(SOURCES / script), f"{desktop.name}:/lab/{script}")
