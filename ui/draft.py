@@ -88,7 +88,7 @@ class Draft(QObject):
         self.building.drained.connect(self._take_lines)
         self.connecting.drained.connect(self._take_news)
         self.under_way = ""  # what a connection that is being made does, "" while it connects
-        self._platforms: dict[Target, str] = {}
+        self._platforms = dict(self.settings.platforms)
         self._transport: Transport | None = None
         self._proposals: Proposals = {}
         self._proposed_for: tuple[Path, str] | None = None
@@ -622,7 +622,7 @@ class Draft(QObject):
             self._platforms[found.facts.target] = found.facts.platform
             self.sign_ins.accepted(found.facts.target)
             if not self.demo:
-                self.settings.remember_target(found.facts.target)
+                self.settings.remember_target(found.facts.target, found.facts.platform)
             self._drop_package()
         elif self.connecting.state is TaskState.FAILED:
             self._disconnect()

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,7 @@ class Settings:
         self._geometry: dict[str, bytes] = {}
         self._projects: tuple[RecentProject, ...] = ()
         self._targets: tuple[Target, ...] = ()
+        self._platforms: dict[Target, str] = {}
         self._go_folder = ""
         self._language = ""
         self._appearance = "system"
@@ -63,6 +64,11 @@ class Settings:
     def targets(self) -> tuple[Target, ...]:
         """The servers connected to last, newest first."""
         return self._targets
+
+    @property
+    def platforms(self) -> Mapping[Target, str]:
+        """What the servers connected to last run on, like ``linux/amd64``, as far as it is known."""
+        return self._platforms
 
     @property
     def go_folder(self) -> Path | None:
@@ -110,12 +116,13 @@ class Settings:
         """Return the answers last given for the project in ``path`` as slipway.toml text."""
         return next((each.answers for each in self._projects if each.path == path), "")
 
-    def remember_target(self, target: Target) -> None:
-        """Put ``target`` first among the recent servers."""
+    def remember_target(self, target: Target, platform: str = "") -> None:
+        """Put ``target`` first among the recent servers, with what it was seen to run on."""
         with self._changing():
             same = (target.transport, str(target))
             others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
             self._targets = (target, *others)[:RECENT]
+            self._platforms[target] = platform
 
     def remember_go_folder(self, folder: Path | None) -> None:
         """Keep the folder with Go that the user named; None looks in the usual places again."""
@@ -169,9 +176,13 @@ class Settings:
             for entry in _entries(content, "projects")
             if isinstance(entry.get("path"), str)
         )[:RECENT]
-        self._targets = tuple(
-            target for entry in _entries(content, "targets") if (target := _target(entry))
-        )[:RECENT]
+        servers = {
+            target: _typed(entry.get("platform"), str, "")
+            for entry in _entries(content, "targets")
+            if (target := _target(entry))
+        }
+        self._targets = tuple(servers)[:RECENT]
+        self._platforms = {target: platform for target, platform in servers.items() if platform}
 
     def _write(self) -> None:
         content = {
@@ -185,7 +196,10 @@ class Settings:
             "projects": [
                 {"path": str(each.path), "answers": each.answers} for each in self._projects
             ],
-            "targets": [asdict(each) for each in self._targets],
+            "targets": [
+                {**asdict(each), "platform": self._platforms.get(each, "")}
+                for each in self._targets
+            ],
         }
         self._behind = not _replace(self.path, json.dumps(content, indent=1, ensure_ascii=False))
 

@@ -430,8 +430,8 @@ def test_a_new_project_begins_with_how_and_where_the_last_one_ran(
     qtbot: QtBot, project: Callable[[str], Path]
 ) -> None:
     settings = Settings()
-    settings.remember_target(Target("web1", user="deploy"))
     settings.remember_target(Target("win1", transport="winrm", user="Administrator"))
+    settings.remember_target(Target("web1", user="deploy"), "linux/amd64")  # runs no such service
     settings.remember_kind("windows-service")
     made = program.make_wizard()
     qtbot.addWidget(made)

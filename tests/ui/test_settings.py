@@ -15,7 +15,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     settings.remember_geometry("wizard", b"\x00\x01\xff")
     settings.remember_project(tmp_path / "中文 a", 'name = "a"\n')
     settings.remember_project(tmp_path / "b")
-    settings.remember_target(Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"))
+    linux = Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id")
+    settings.remember_target(linux, "linux/arm64")
     winrm = Target("win1", "winrm", user="CORP\\me", scheme="http", auth="kerberos")
     settings.remember_target(winrm)
     settings.remember_target(Target("localhost", transport="local"))
@@ -28,8 +29,9 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.targets == (
         Target("localhost", transport="local"),
         winrm,
-        Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id"),
+        linux,
     )
+    assert again.platforms == {linux: "linux/arm64"}
     assert again.go_folder == tmp_path / "go"
     assert [each.name for each in file.parent.iterdir()] == ["window.json"]
 

@@ -24,7 +24,7 @@ from app.i18n import _
 from app.request import Target
 from ui.draft import Draft
 from ui.pages.answers import calm
-from ui.targets import THIS_COMPUTER, Way, over, target_name, usual_port, ways
+from ui.targets import THIS_COMPUTER, Way, fitting, over, target_name, usual_port, ways
 from ui.widgets.basics import Card, button, check_radio
 from ui.widgets.form import Field
 
@@ -205,9 +205,9 @@ class AddressCard(Card):
             box.blockSignals(False)
 
     def _recent_targets(self) -> list[Target]:
-        offered = ways(self._draft.request.deploy.kind)
-        known = self._draft.settings.targets
-        return [each for each in known if each.transport in offered and each != THIS_COMPUTER]
+        draft = self._draft
+        fit = fitting(draft.request.deploy.kind, draft.settings.targets, draft.settings.platforms)
+        return [each for each in fit if each != THIS_COMPUTER]
 
     # What the user does
 
