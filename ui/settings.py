@@ -67,7 +67,7 @@ class Settings:
 
     @property
     def platforms(self) -> Mapping[Target, str]:
-        """What the servers connected to last run on, like ``linux/amd64``, as far as it is known."""
+        """What the servers connected to last run on, like ``linux/amd64``, if that is known."""
         return self._platforms
 
     @property

@@ -24,6 +24,7 @@ from app.i18n import _
 from app.reasons import reason
 from app.transport.ssh_config import Endpoint
 from app.transport.ssh_login import Login
+from app.transport.ssh_order import OrderlyTransport
 from app.transport.streams import Proxy, bridge_channel
 
 CONNECT_SECONDS = 15.0
@@ -199,7 +200,7 @@ class Connection:
         self, stream: Any, endpoint: Endpoint, credentials: Credentials
     ) -> paramiko.Transport:
         try:
-            transport = paramiko.Transport(stream, default_window_size=WINDOW_BYTES)
+            transport = OrderlyTransport(stream, default_window_size=WINDOW_BYTES)
             self._below.append(transport.close)
             _prefer_fast_ciphers(transport)
             self._prefer_known_keys(transport, endpoint)

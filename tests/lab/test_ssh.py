@@ -733,6 +733,31 @@ def test_connection_dies_under_a_command(box: LabHost, connect: Open) -> None:
     answers_as(transport, "root")
 
 
+@pytest.mark.parametrize(
+    "late", [paramiko.common.MSG_CHANNEL_EOF, paramiko.common.MSG_CHANNEL_DATA]
+)
+def test_what_is_sent_after_the_end_of_a_command_does_not_end_the_connection(
+    box: LabHost, connect: Open, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """With paramiko alone the server ends it whenever this race is lost."""
+    send = paramiko.Transport._send_user_message  # type: ignore[attr-defined]
+    held = []
+
+    def slowly(self: paramiko.Transport, message: paramiko.Message) -> None:
+        if message.asbytes()[0] == late and threading.current_thread() is not self:
+            held.append(message)
+            time.sleep(0.5)  # the command ends meanwhile, and the channel with it
+        send(self, message)
+
+    monkeypatch.setattr(paramiko.Transport, "_send_user_message", slowly)
+    transport = connect(target_of(box))
+    for _again in range(3):  # the server uses the channel's number again
+        transport.run(Command(("true",), stdin=b"it reads none of this"))
+    assert len(held) == 3
+    monkeypatch.undo()
+    answers_as(transport, "root")
+
+
 def test_network_that_swallows_everything(
     serve: Callable[..., Server], connect: Open, box: LabHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,6 +348,7 @@ def look_beside(hands: Hands, wizard: Wizard, service: Service, old: str) -> Non
     hands.wait(lambda: said in window.log.shown, said)
     before = window.log.shown.count(said)
     hands.press("Restart")
+    hands.wait_for(ConfirmDialog)
     hands.press("Restart it")
     hands.wait(lambda: window.log.shown.count(said) > before, said)
     hands.wait_for_words("Running and healthy")

@@ -148,6 +148,7 @@ def look_beside(hands: Hands, wizard: Wizard, hello: Service) -> None:
     window = hands.wait_for(ServerWindow)
     hands.wait(lambda: "version v2 listens" in window.log.shown, "the service's log")
     hands.press("Restart")
+    hands.wait_for(ConfirmDialog)
     hands.press("Restart it")
     hands.wait_for_words("Running and healthy")
     hands.open_tab(window, "Releases")
