@@ -230,7 +230,9 @@ def _known(code: str) -> str:
 def _count(text: str) -> int:
     """Return a whole number; a function of its own so that argparse tells what is allowed."""
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(_("“{text}” is not a whole number").format(text=text))
+        raise argparse.ArgumentTypeError(
+            _("“{text}” is not a whole number, 0 or more").format(text=text)
+        )
     return int(text)
 
 

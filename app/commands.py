@@ -169,10 +169,10 @@ class Recorder:
         """Say how it ended, in a sentence, and return the exit code."""
         texts = {
             Outcome.SUCCEEDED: _("Done."),
-            Outcome.ROLLED_BACK: _("Rolled back: what was there before is there again."),
-            Outcome.FAILED_RESTORED: _("Failed. What was there before is there again."),
+            Outcome.ROLLED_BACK: _("Rolled back: all is as it was before."),
+            Outcome.FAILED_RESTORED: _("Failed. All is as it was before."),
             Outcome.FAILED_NOT_RESTORED: _("Failed, and NOT everything could be put back."),
-            Outcome.CANCELLED: _("Cancelled. What was there before is there again."),
+            Outcome.CANCELLED: _("Cancelled. All is as it was before."),
         }
         if EXIT_CODES[outcome] == DONE:
             self._console.say(texts[outcome])

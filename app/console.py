@@ -135,11 +135,10 @@ class Interrupts:
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self._gentle is None:
             raise KeyboardInterrupt
-        text = (
-            _("Still at it. Please wait: ending Slipway now would leave the work half done.")
-            if self.token.cancelled
-            else self._gentle
+        half_done = _(
+            "Still at it. Please wait: ending Slipway now would leave the work half done."
         )
+        text = half_done if self.token.cancelled and self._gentle else self._gentle
         self.token.cancel()
         # print() may be interrupted here in its very middle; the bare file descriptor can't
         with contextlib.suppress(OSError):
@@ -183,6 +182,7 @@ class TextView:
         self._console = console
         self._rows = rows
         self._began = 0.0
+        self._running = -1  # the row that runs: of those done in an earlier run nothing is told
         self._pace = Pace()
         self._next_progress = 0.0  # the first sparse line comes late: short uploads need none
         self._words = {
@@ -211,10 +211,11 @@ class TextView:
         title = self._rows[event.index]
         if event.state is StepState.RUNNING:
             self._began = time.monotonic()
+            self._running = event.index
             self._pace = Pace()
             self._next_progress = 0.0 if self._console.redraws else self._began + SPARSE_SECONDS
             self._console.say(f"{place} {title}")
-        elif event.state is StepState.DONE:
+        elif event.state is StepState.DONE and event.index == self._running:
             seconds = time.monotonic() - self._began
             if seconds >= 1:
                 self._console.say(_("    done in {seconds:.1f} s").format(seconds=seconds))

@@ -58,8 +58,7 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
     try:
         request = loads(text, path.absolute().parent)
     except ProfileError as error:
-        if not error.key:
-            error.detail = f"{path}: {error.detail}"
+        error.detail = f"{path}: {error.detail}" if error.detail else str(path)
         raise
     blocking = [problem for problem in problems(request) if problem.blocking]
     if complete and blocking:

@@ -135,7 +135,7 @@ def _say_project(console: Console, project: GoProject) -> None:
         [
             (_("Folder"), str(project.path)),
             (_("Module"), project.module),
-            (_("Go"), project.go_version or "–"),
+            (_("Go"), _("{version} or newer").format(version=project.go_version or "–")),
             (_("Version"), f"{revision.describe}{dirty}" if revision else _("not under git")),
             (_("Vendored"), _("yes") if project.vendored else _("no")),
             (_("Dockerfile"), project.dockerfile or "–"),

@@ -121,7 +121,8 @@ class HostKeyDialog(Asking):
         self.body.addWidget(self._fingerprint(shown, (error.fingerprint,)))
         if certificate:
             digits = hex_fingerprint(error.key_base64)
-            self.body.addWidget(self._fingerprint(_("The same as Windows writes it"), (digits,)))
+            same = _("The same in hexadecimal; Windows' thumbprint is another number")
+            self.body.addWidget(self._fingerprint(same, (digits,)))
         if error.changed:
             self.body.addWidget(self._fingerprint(_("Known so far"), error.expected))
         self.body.addWidget(self._on_the_server(error.key_type, windows=windows or certificate))
@@ -164,11 +165,19 @@ class ConfirmDialog(Asking):
     """Asks whether to do something that is not done lightly; Enter and Escape do not."""
 
     def __init__(
-        self, parent: QWidget, heading: str, words: str, consent: str, refusal: str = ""
+        self,
+        parent: QWidget,
+        heading: str,
+        words: str,
+        consent: str,
+        refusal: str = "",
+        *,
+        ends: bool = True,
     ) -> None:
-        super().__init__(parent, "warning", heading, words)
+        super().__init__(parent, "warning" if ends else "info", heading, words)
         refuse = button(refusal or _("&Cancel"), self.reject)
-        self.add_answers(button(consent, self.accept, role="danger"), refuse, refuse)
+        role = "danger" if ends else ""
+        self.add_answers(button(consent, self.accept, role=role), refuse, refuse)
         refuse.setFocus()
 
 
@@ -179,9 +188,14 @@ def ask(
     consent: str,
     on_consent: Callable[[], object],
     refusal: str = "",
+    *,
+    ends: bool = True,
 ) -> ConfirmDialog:
-    """Ask, and go on at once; ``on_consent`` is called if the user agrees."""
-    dialog = ConfirmDialog(parent, heading, words, consent, refusal)
+    """Ask, and go on at once; ``on_consent`` is called if the user agrees.
+
+    ``ends`` is whether something is ended or lost then: it is asked in red.
+    """
+    dialog = ConfirmDialog(parent, heading, words, consent, refusal, ends=ends)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.accepted.connect(on_consent)
     dialog.open()

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QSplitter,
     QTableView,
     QVBoxLayout,
@@ -36,7 +35,7 @@ from app.reasons import reason
 from ui.report import outcome_text
 from ui.settings import Settings
 from ui.theme import theme
-from ui.widgets.basics import TONE_COLOURS, Notice, button, close_by_key, label
+from ui.widgets.basics import TONE_COLOURS, Notice, SearchEdit, button, close_by_key, label
 from ui.widgets.log_view import Entry, LogView, Sort
 from ui.widgets.outcome import outcome_tone
 from ui.widgets.step_list import state_text
@@ -136,7 +135,7 @@ class HistoryWindow(QWidget):
     def _tools(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        self.filter = QLineEdit()
+        self.filter = SearchEdit()
         self.filter.setPlaceholderText(_("Filter by service, server, version or outcome"))
         self.filter.setAccessibleName(_("Filter the runs"))
         self.filter.setClearButtonEnabled(True)

@@ -116,8 +116,8 @@ class ReleasePage(QWidget):
         count = sum(can_serve_again(self._request, facts, release) for release in releases)
         if shown:
             words = ngettext(
-                "{total} release, {count} of them to roll back to",
-                "{total} releases, {count} of them to roll back to",
+                "{total} release, {count} can be rolled back to",
+                "{total} releases, {count} can be rolled back to",
                 len(releases),
             )
             self._words.setText(words.format(total=len(releases), count=count))

@@ -235,6 +235,8 @@ class ServerWindow(QWidget):
 
     def _failed(self, error: SlipwayError) -> None:
         self._timer.stop()
+        self._icon.show_icon("pending", "muted")
+        self._state.setText(_("Not known"))  # what was seen before may have gone
         if isinstance(error, UntrustedHost):
             self._ask_trust(error)
         if is_question(error, self._access.visit.credentials):
@@ -314,6 +316,7 @@ class ServerWindow(QWidget):
             _("It does not answer until it has started again."),
             _("&Restart it"),
             self._restart,
+            ends=False,
         )
 
     def _restart(self) -> None:

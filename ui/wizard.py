@@ -383,14 +383,17 @@ class Wizard(QMainWindow):
             _("Finish the interrupted run now?"),
             words.format(target=self.draft.target),
             _("&Finish it"),
+            ends=False,
         )
 
-    def _ask_and_run(self, task: Task | None, question: str, words: str, consent: str) -> None:
+    def _ask_and_run(
+        self, task: Task | None, question: str, words: str, consent: str, *, ends: bool = True
+    ) -> None:
         """Ask about a task as it is now: while one reads, the server may be looked at again."""
         from ui.dialogs import ask
 
         if task is not None:
-            ask(self, question, words, consent, lambda: self._run(task))
+            ask(self, question, words, consent, lambda: self._run(task), ends=ends)
 
     def _run(self, task: Task) -> None:
         self.deploy.begin(task).changed.connect(self._tell_end)

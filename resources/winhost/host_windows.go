@@ -70,7 +70,7 @@ func (h *host) Execute(_ []string, requests <-chan svc.ChangeRequest, changes ch
 		if !again {
 			return h.giveUp(retry.failures)
 		}
-		h.note("started again in %g s", pause.Seconds())
+		h.note("is started again in %g s", pause.Seconds())
 		if asked := pausing(pause, requests, changes); asked {
 			h.status.PID = 0
 			h.status.Stopped = "asked"

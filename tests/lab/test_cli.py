@@ -232,7 +232,7 @@ def test_1_failed_and_the_old_version_serves(service: Service, run: Run) -> None
     answer = run("deploy", service.change("crashes-at-start", "v2").file, "--yes")
     assert answer.code == 1, answer.out + answer.err
     assert service.version() == "v1"
-    assert "What was there before is there again" in answer.err
+    assert "All is as it was before" in answer.err
 
 
 def test_3_failed_and_not_restored(service: Service, run: Run) -> None:

@@ -148,8 +148,10 @@ def look_beside(hands: Hands, wizard: Wizard, hello: Service) -> None:
     window = hands.wait_for(ServerWindow)
     hands.wait(lambda: "version v2 listens" in window.log.shown, "the service's log")
     hands.press("Restart")
+    before = window.log.shown.count("version v2 listens")
     hands.wait_for(ConfirmDialog)
     hands.press("Restart it")
+    hands.wait(lambda: window.log.shown.count("version v2 listens") > before, "a restart")
     hands.wait_for_words("Running and healthy")
     hands.open_tab(window, "Releases")
     table = window.releases

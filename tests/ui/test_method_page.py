@@ -156,6 +156,34 @@ def test_the_health_check_brings_its_fields_and_its_address(
     assert "is not an HTTP address" in field(page, "deploy.health.http").problem
 
 
+def test_the_focus_comes_back_to_a_secret_that_got_its_value(
+    qtbot: QtBot, page: MethodPage, draft: Draft, memory_keyring: MemoryKeyring
+) -> None:
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+
+    def change() -> QWidget:
+        (found,) = (
+            each
+            for each in page._secrets.findChildren(QWidget)
+            if each.accessibleName() == "Set the value of DB_PASSWORD" and each.isVisible()
+        )
+        return found
+
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, SecretValueDialog)
+        qtbot.keyClicks(dialog._value, "s3cret")
+        qtbot.keyClick(dialog._value, Qt.Key.Key_Return)
+
+    before = change()
+    before.setFocus()
+    QTimer.singleShot(50, answer)
+    qtbot.keyClick(before, Qt.Key.Key_Space)
+    assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
+    assert change() is not before  # its row was made anew
+    assert page.window().focusWidget() is change()
+
+
 def test_secrets_are_asked_for_and_never_shown(
     qtbot: QtBot, page: MethodPage, draft: Draft, memory_keyring: MemoryKeyring
 ) -> None:

@@ -423,8 +423,8 @@ def test_a_release_whose_image_is_gone_does_not_lie_on_the_server(qtbot: QtBot) 
     qtbot.addWidget(listed)
     there = two_releases()
     listed.show_releases(there)
-    assert listed._words.text() == "2 releases, 1 of them to roll back to"
+    assert listed._words.text() == "2 releases, 1 can be rolled back to"
     assert there.docker is not None
     listed.show_releases(replace(there, docker=replace(there.docker, kept=())))
-    assert listed._words.text() == "2 releases, 0 of them to roll back to"
+    assert listed._words.text() == "2 releases, 0 can be rolled back to"
     assert [row[2] for row in listed._rows()] == ["serves now", "its files are gone"]

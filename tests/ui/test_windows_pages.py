@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from app.errors import ConnectError, UntrustedHost
+from app.errors import AuthError, ConnectError, UntrustedHost
 from app.host import HostFacts
 from app.request import Target
 from app.transport import Secret
@@ -27,7 +27,7 @@ from app.transport.local import LocalTransport
 from app.windows_facts import Recovery, WindowsFacts, WindowsService
 from app.windows_rules import ACCOUNT_PASSWORD
 from tests.memory_keyring import MemoryKeyring
-from ui.dialogs import HostKeyDialog
+from ui.dialogs import ConfirmDialog, HostKeyDialog
 from ui.draft import Draft
 from ui.jobs import Found
 from ui.pages.method import MethodPage
@@ -200,10 +200,20 @@ def test_a_failure_shows_what_to_do_on_the_server(
     assert server._help.isVisible()
     assert not server._help.opened
 
+    def ask(_emit: object, _cancel: object) -> None:
+        raise AuthError("me@win1 asks for a password.", needs="password")
+
+    server._dialog = ConfirmDialog(server, "", "", "")  # no second one comes up
+    draft.connecting.start(ask)
+    qtbot.waitUntil(lambda: draft.connecting.state is TaskState.FAILED, timeout=WAIT)
+    assert not server._help.opened  # the server is prepared, or it would not ask
+    server._dialog = None
+
     def fail(_emit: object, _cancel: object) -> None:
         raise ConnectError("win1 does not answer.")
 
     draft.connecting.start(fail)
+    qtbot.waitUntil(lambda: draft.connecting.running, timeout=WAIT)
     qtbot.waitUntil(lambda: draft.connecting.state is TaskState.FAILED, timeout=WAIT)
     assert server._help.opened
     lines = server._help.findChildren(CommandView)[0]

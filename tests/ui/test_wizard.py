@@ -236,7 +236,9 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     assert history.chosen == history.model.runs[1]
     history.filter.setText("nowhere")
     assert "No run matches" in history.notice.text
-    history.filter.clear()
+    qtbot.keyClick(history.filter, Qt.Key.Key_Escape)
+    assert history.filter.text() == ""
+    assert history.isVisible()
     assert history.notice.isHidden()
     assert history.chosen == history.model.runs[1]  # as before
     assert_accessible(history)

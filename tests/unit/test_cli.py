@@ -373,7 +373,7 @@ def test_a_failed_deployment_ends_with_1_and_the_old_version_serves(
     end = answer.shapes[-1]
     assert (end["outcome"], end["exit_code"]) == ("failed_restored", 1)
     assert end["error"]["title"]
-    assert "What was there before is there again" in answer.err
+    assert "All is as it was before" in answer.err
     (made, _first) = History().runs()
     assert made.outcome is Outcome.FAILED_RESTORED
     assert made.error
@@ -629,6 +629,8 @@ def test_without_a_terminal_progress_is_sparse(
     assert lines[0] == "[2/2] Send"
     assert len([line for line in lines if " of 120 bytes" in line]) == 2
     assert "done in 12.0 s" in lines[-1]
+    view.show(StepChanged(0, StepState.DONE))
+    assert capsys.readouterr().out == "", "it was done in the run that was interrupted"
 
 
 def test_json_progress_is_at_most_ten_a_second(

@@ -96,7 +96,7 @@ class MethodPage(FormPage):
                 "deploy.secrets",
                 _("Se&crets"),
                 self._secrets,
-                _("Variables whose values are kept in the keyring and never shown."),
+                _("Variables whose values are never shown. A keyring keeps them, if there is one."),
             ),
         ):
             card.body.addWidget(field)

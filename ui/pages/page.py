@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.i18n import sentences
@@ -129,7 +129,7 @@ class Page(QWidget):
         for field in fields:
             _unfold(field)
             if field.isVisibleTo(self):
-                field.control.setFocus(Qt.FocusReason.OtherFocusReason)
+                _lead_to(field)
                 return
         self.focus_first()
 
@@ -138,13 +138,18 @@ class Page(QWidget):
         fields = [field for field in self.findChildren(Field) if field.isVisibleTo(self)]
         for field in fields:
             if field.problem:
-                field.control.setFocus(Qt.FocusReason.OtherFocusReason)
+                _lead_to(field)
                 return
         first: list[QWidget] = [fields[0].control] if fields else self.findChildren(QWidget)
         for widget in first:
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(self):
                 widget.setFocus(Qt.FocusReason.OtherFocusReason)
                 return
+
+
+def _lead_to(field: Field) -> None:
+    field.control.setFocus(Qt.FocusReason.OtherFocusReason)
+    QTimer.singleShot(0, field, field.come_into_sight)  # once the page has its places
 
 
 def _unfold(widget: QWidget) -> None:

@@ -39,6 +39,8 @@ class SecretsEditor(QWidget):
         if wanted == self._shown:
             return
         self._shown = wanted
+        focus = self.window().focusWidget()
+        held = focus.property("secret") if focus and self.isAncestorOf(focus) else None
         while (item := self._rows.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
@@ -50,6 +52,10 @@ class SecretsEditor(QWidget):
         put_in_tab_order(self._start, controls)
         # Tab goes on from where the proxy is: it has to be the first control
         self.setFocusProxy(controls[0] if controls else self._add)
+        for control in controls:
+            if control.property("secret") == held:
+                control.setFocus()
+                break
 
     def _add_row(self, row: int, name: str, has_value: bool) -> tuple[QWidget, QWidget]:
         text = label(name, wrap=False)

@@ -224,14 +224,19 @@ class ServerPage(Page):
     def _connection_changed(self) -> None:
         error = self.draft.connecting.error
         if error is None:
+            if self.draft.facts is not None:
+                QTimer.singleShot(0, self, self._show_found)
             return
-        if not isinstance(error, UntrustedHost | Stopped):
+        if not self._is_question(error) and not isinstance(error, Stopped):
             self._help.set_opened(True)
         # once it is shown and has its place
         QTimer.singleShot(0, self, lambda: bring_into_sight(self.notice))
         if isinstance(error, UntrustedHost | AuthError):
             # Not from inside the signal: the other slots shall see the error first.
             QTimer.singleShot(0, self._ask_again)
+
+    def _show_found(self) -> None:
+        bring_into_sight(self._found)
 
     def _ask_again(self) -> None:
         error, target = self.draft.connecting.error, self.draft.target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -258,6 +259,20 @@ def bring_into_sight(widget: QWidget) -> None:
     top = bar.value() + widget.mapTo(area, QPoint(0, 0)).y() - MARGIN_IN_SIGHT
     bottom = top + widget.height() + 2 * MARGIN_IN_SIGHT
     bar.setValue(min(top, max(bar.value(), bottom - area.viewport().height())))
+
+
+class SearchEdit(QLineEdit):
+    """A field for words that are looked for: Escape takes them away before it closes a window."""
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and self.text():
+            if event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress:
+                self.clear()
+                return True
+        return super().event(event)
 
 
 class Notice(QFrame):

@@ -96,7 +96,7 @@ class Field(QWidget):
         self.touched = False
         self._problem: ProblemLike | None = None
         self._label = _Name(text)
-        self._label.led.connect(self._come_into_sight)
+        self._label.led.connect(self.come_into_sight)
         self._label.setProperty("role", "label")
         self._label.setBuddy(control)
         if not control.accessibleName():
@@ -194,13 +194,14 @@ class Field(QWidget):
         now = QApplication.focusWidget()
         return now is not None and self.isAncestorOf(now)
 
-    def _come_into_sight(self) -> None:
+    def come_into_sight(self) -> None:
+        """Scroll to it."""
         bring_into_sight(self)  # Qt does so for Tab alone, and to the control only
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QFocusEvent):
             if event.gotFocus() and event.reason() in BY_KEY:
-                self._come_into_sight()
+                self.come_into_sight()
             elif event.lostFocus() and event.reason() not in PASSING and not self._has_focus():
                 self.touch()
         return False

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLineEdit,
     QPlainTextEdit,
     QSizePolicy,
     QVBoxLayout,
@@ -31,7 +30,7 @@ from PySide6.QtWidgets import (
 from app.events import Stream
 from app.i18n import _, ngettext
 from ui.theme import monospace, theme
-from ui.widgets.basics import label, tool_button
+from ui.widgets.basics import SearchEdit, label, tool_button
 
 KEPT = 100_000  # lines that filter, search and Save know; the oldest go first
 SHOWN = 10_000  # lines that the view holds at once
@@ -94,7 +93,7 @@ class LogView(QWidget):
     def _tool_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        self.search = QLineEdit()
+        self.search = SearchEdit()
         self.search.setPlaceholderText(_("Search the log"))
         self.search.setAccessibleName(_("Search the log"))
         self.search.setToolTip(_("Search the log"))
