@@ -161,13 +161,10 @@ def test_the_focus_comes_back_to_a_secret_that_got_its_value(
 ) -> None:
     draft.set("deploy.secrets", ("DB_PASSWORD",))
 
-    def change() -> QWidget:
-        (found,) = (
-            each
-            for each in page._secrets.findChildren(QWidget)
-            if each.accessibleName() == "Set the value of DB_PASSWORD" and each.isVisible()
-        )
-        return found
+    def changes() -> list[QWidget]:
+        name = "Set the value of DB_PASSWORD"
+        shown = (each for each in page._secrets.findChildren(QWidget) if each.isVisible())
+        return [each for each in shown if each.accessibleName() == name]
 
     def answer() -> None:
         dialog = QApplication.activeModalWidget()
@@ -175,13 +172,14 @@ def test_the_focus_comes_back_to_a_secret_that_got_its_value(
         qtbot.keyClicks(dialog._value, "s3cret")
         qtbot.keyClick(dialog._value, Qt.Key.Key_Return)
 
-    before = change()
+    qtbot.waitUntil(lambda: len(changes()) == 1)
+    (before,) = changes()
     before.setFocus()
     QTimer.singleShot(50, answer)
     qtbot.keyClick(before, Qt.Key.Key_Space)
     assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
-    assert change() is not before  # its row was made anew
-    assert page.window().focusWidget() is change()
+    qtbot.waitUntil(lambda: changes() not in ([], [before]))  # its row was made anew
+    assert [page.window().focusWidget()] == changes()
 
 
 def test_secrets_are_asked_for_and_never_shown(

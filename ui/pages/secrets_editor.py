@@ -54,6 +54,7 @@ class SecretsEditor(QWidget):
         self.setFocusProxy(controls[0] if controls else self._add)
         for control in controls:
             if control.property("secret") == held:
+                control.show()  # what is not to be seen yet takes no focus
                 control.setFocus()
                 break
 
