@@ -10,7 +10,7 @@ from app.console import Console
 from app.credentials import Credentials, KnownHosts, PasswordStore, Prompts, What
 from app.errors import AuthError, SlipwayError, UntrustedHost
 from app.host import connect
-from app.i18n import _
+from app.i18n import _, sentences
 from app.request import Target
 from app.transport import Secret, Transport
 
@@ -109,10 +109,12 @@ class SignIn:
         if what is None:
             raise refused
         if not self.console.interactive or attempts > ATTEMPTS:
-            if VARIABLES[what] not in os.environ:
-                refused.hint = _("{hint} Without a terminal, set {variable}.").format(
-                    hint=refused.hint, variable=VARIABLES[what]
-                )
+            words = (
+                _("{hint} What was given came from {variable}.")
+                if VARIABLES[what] in os.environ
+                else _("{hint} Without a terminal, set {variable}.")
+            )
+            refused.hint = words.format(hint=refused.hint, variable=VARIABLES[what])
             raise refused
         self.console.warn(refused.title)
         prompts = {
@@ -159,7 +161,7 @@ def service_secrets(
             try:
                 value = store.get_secret(service, name)
             except SlipwayError as problem:
-                reason = str(problem)
+                reason = sentences(problem.title, problem.detail)
         if value is None and console.interactive:
             value = console.ask(_("Value of the secret {name}").format(name=name))
         if value is None:

@@ -199,6 +199,7 @@ def test_passwords_come_from_the_environment_or_a_person(
     answer = run("status", service.file)
     assert answer.code == 2
     assert "wrong-password" not in answer.err
+    assert "came from SLIPWAY_PASSWORD" in answer.err
     monkeypatch.delenv("SLIPWAY_PASSWORD")
     code, text = converse(["status", service.file], [("Password", host.password)])
     assert code == 0, text
