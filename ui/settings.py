@@ -122,7 +122,8 @@ class Settings:
             same = (target.transport, str(target))
             others = tuple(each for each in self._targets if (each.transport, str(each)) != same)
             self._targets = (target, *others)[:RECENT]
-            self._platforms[target] = platform
+            if platform:
+                self._platforms[target] = platform
 
     def remember_go_folder(self, folder: Path | None) -> None:
         """Keep the folder with Go that the user named; None looks in the usual places again."""
