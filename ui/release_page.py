@@ -32,6 +32,7 @@ class ReleasePage(QWidget):
         self._request = request
         self._facts: HostFacts | None = None
         self._idle = False
+        self._counted = ""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 12, 0, 0)
         layout.setSpacing(10)
@@ -84,7 +85,7 @@ class ReleasePage(QWidget):
         self.refresh_button()
 
     def refresh_button(self) -> None:
-        """Let Roll back be pressed while the selected release can serve again."""
+        """Let Roll back be pressed while the selected release can serve again, or say why not."""
         chosen, facts = self.chosen, self._facts
         possible = (
             chosen is not None
@@ -92,11 +93,13 @@ class ReleasePage(QWidget):
             and can_serve_again(self._request, facts, chosen)
         )
         self.roll_back_button.setEnabled(self._idle and possible)
-        self.roll_back_button.setToolTip(
+        why = (
             _("It serves now, it failed, or its files are gone: see its state.")
             if chosen is not None and not possible
             else ""
         )
+        self.roll_back_button.setToolTip(why)
+        self._words.setText(" · ".join(filter(None, (self._counted, why))))
 
     def show_releases(self, facts: HostFacts) -> None:
         """Show what lies there; the selected release stays selected."""
@@ -120,11 +123,12 @@ class ReleasePage(QWidget):
                 "{total} releases, {count} can be rolled back to",
                 len(releases),
             )
-            self._words.setText(words.format(total=len(releases), count=count))
+            self._counted = words.format(total=len(releases), count=count)
         else:
-            self._words.setText(
-                _("Nothing was deployed here yet: open the project in the wizard and deploy it.")
+            self._counted = _(
+                "Nothing was deployed here yet: open the project in the wizard and deploy it."
             )
+        self.refresh_button()
         if self._rows() == shown:
             return
         self.table.setRowCount(len(shown))

@@ -424,6 +424,9 @@ def test_a_release_whose_image_is_gone_does_not_lie_on_the_server(qtbot: QtBot) 
     there = two_releases()
     listed.show_releases(there)
     assert listed._words.text() == "2 releases, 1 can be rolled back to"
+    listed.table.selectRow(0)
+    assert "It serves now" in listed._words.text()
+    listed.table.clearSelection()
     assert there.docker is not None
     listed.show_releases(replace(there, docker=replace(there.docker, kept=())))
     assert listed._words.text() == "2 releases, 0 can be rolled back to"
