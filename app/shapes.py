@@ -119,8 +119,15 @@ def status_shape(status: Status, facts: HostFacts) -> Shape:
 
 
 def lock_shape(lock: Lock) -> Shape:
-    """Return who holds the lock."""
-    return {**asdict(lock), "abandoned": lock.abandoned}
+    """Return who holds the lock; its token is the holder's own."""
+    return {
+        "who": lock.who,
+        "when": lock.when,
+        "why": lock.why,
+        "run": lock.run,
+        "age": lock.age,
+        "abandoned": lock.abandoned,
+    }
 
 
 def interrupted_shape(run: Interrupted) -> Shape:
