@@ -149,7 +149,7 @@ def parse_state(text: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds the lock; ``age`` is the seconds since the last heartbeat.
+    """Who holds the lock; ``age`` is the seconds since the last heartbeat, None if not known.
 
     ``token`` is the holder's own: a run that was taken over by another desktop has another one.
     """
@@ -158,13 +158,13 @@ class Lock:
     when: str
     why: str
     run: str
-    age: float
+    age: float | None
     token: str = ""
 
     @property
     def stale(self) -> bool:
         """Whether its holder has stopped showing signs of life."""
-        return self.age > STALE_SECONDS
+        return self.age is not None and self.age > STALE_SECONDS
 
     @property
     def abandoned(self) -> bool:
@@ -172,9 +172,12 @@ class Lock:
         return self.stale or desk.was_here(self.run)
 
     def __str__(self) -> str:
-        return _("{who}, since {when}, for “{why}”, last sign of life {age}").format(
-            who=self.who, when=local_text(self.when), why=self.why, age=age_text(self.age)
+        words = _("{who}, since {when}, for “{why}”").format(
+            who=self.who, when=local_text(self.when), why=self.why
         )
+        if self.age is None:
+            return words
+        return _("{words}, last sign of life {age}").format(words=words, age=age_text(self.age))
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +399,7 @@ def take_lock(transport: Transport, store: Store, owner: Mapping[str, str], over
     known = dict(owner) | {"token": store.token}
     result = transport.run(store.lock(json.dumps(known, ensure_ascii=False).encode(), over))
     if result.exit_code == LOCK_HELD_EXIT:
-        raise lock_held(parse_lock(result.stdout, 0.0))
+        raise lock_held(parse_lock(result.stdout))
     result.check(
         _("The lock could not be taken."),
         _("Check that the account may write to {root}, or set deploy.root.").format(
@@ -410,11 +413,11 @@ def lock_held(lock: Lock) -> LockHeld:
     return LockHeld(
         _("Another run is under way."),
         _("The lock is held by {lock}.").format(lock=lock),
-        _("Wait for it to end. If it cannot be alive any more, run “slipway unlock”."),
+        _("Wait for it to end, then look at the server again: Slipway says if it was interrupted."),
     )
 
 
-def parse_lock(text: str, age: float) -> Lock:
+def parse_lock(text: str, age: float | None = None) -> Lock:
     """Read a lock's owner.json; a lock whose owner was never written names nobody."""
     try:
         owner = json.loads(text)
@@ -431,7 +434,7 @@ def break_lock(transport: Transport, store: Store, lock: Lock) -> None:
     """Release a lock whose holder is gone; raises LockHeld if another one took it meanwhile."""
     result = transport.run(replace(store, token=lock.token).unlock(), cancel=CancelToken())
     if result.exit_code == LOCK_HELD_EXIT:
-        raise lock_held(parse_lock(result.stdout, 0.0))
+        raise lock_held(parse_lock(result.stdout))
     result.check(_("The lock could not be released."))
 
 

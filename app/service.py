@@ -142,6 +142,13 @@ def _standing(request: DeployRequest, facts: HostFacts, release: Release) -> str
     return "" if release.adopted else _("never served")
 
 
+def running_release(facts: HostFacts) -> Release | None:
+    """Return the release that runs, current or not; None if nothing does or it is not known."""
+    now, runs, _since, _restarts = _state(facts)
+    known = (release for release in facts.records.releases if release.id == runs)
+    return next(known, None) if now == "running" else None
+
+
 def _state(facts: HostFacts) -> tuple[str, str, str, int]:
     if facts.process is not None:
         process = facts.process

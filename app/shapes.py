@@ -157,7 +157,7 @@ def release_shape(release: Release, request: DeployRequest, facts: HostFacts) ->
         "created": release.created,
         "by": release.by,
         "current": release.id == state.current,
-        "previous": release.id == state.rollback_target(),
+        "previous": release.id == facts.records.rollback_target(),
         "verified": release.id in state.verified,
         "bad": release.id in state.bad,
         "pinned": release.id in state.pinned,

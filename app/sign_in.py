@@ -137,6 +137,8 @@ class SignIn:
         given = []
         for text, echo in prompts:
             prompt = text.strip().rstrip(":：")
+            if len(prompts) == 1 and not echo and prompt.casefold() == "password":
+                prompt = _("Password for {target}").format(target=self.target)
             if str(self.target) not in prompt:
                 prompt = f"{self.target}: {prompt}"
             given.append(self.console.ask(prompt, echo=echo))

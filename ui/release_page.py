@@ -87,17 +87,12 @@ class ReleasePage(QWidget):
     def refresh_button(self) -> None:
         """Let Roll back be pressed while the selected release can serve again, or say why not."""
         chosen, facts = self.chosen, self._facts
-        possible = (
-            chosen is not None
-            and facts is not None
-            and can_serve_again(self._request, facts, chosen)
-        )
-        self.roll_back_button.setEnabled(self._idle and possible)
-        why = (
-            _("It serves now, it failed, or its files are gone: see its state.")
-            if chosen is not None and not possible
-            else ""
-        )
+        why = ""
+        if facts is not None and facts.records.abandoned_run is not None:
+            why = _("An interrupted run has to be taken back or finished first.")
+        elif facts and chosen and not can_serve_again(self._request, facts, chosen):
+            why = _("It serves now, it failed, or its files are gone: see its state.")
+        self.roll_back_button.setEnabled(self._idle and chosen is not None and not why)
         self.roll_back_button.setToolTip(why)
         self._words.setText(" · ".join(filter(None, (self._counted, why))))
 

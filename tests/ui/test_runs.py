@@ -15,6 +15,7 @@ from app.events import Emit, Line, Outcome, Progress, RunEnded, StepChanged, Ste
 from app.history import History
 from app.image import Image
 from app.plan import make_plan, make_rollback_plan
+from app.releases import Interrupted
 from app.request import DeployRequest, HealthOptions, Target
 from app.transport import CancelToken
 from app.winhost import Tell
@@ -416,6 +417,20 @@ def test_where_the_browser_goes(url: str, target: Target, shown: str) -> None:
 def test_every_button_has_a_name(qtbot: QtBot, page: DeployPage) -> None:
     for each in page.findChildren(QPushButton):
         assert each.text() or each.accessibleName()
+
+
+def test_nothing_is_rolled_back_to_while_a_run_is_interrupted(qtbot: QtBot) -> None:
+    listed = ReleasePage(request())
+    qtbot.addWidget(listed)
+    there = two_releases()
+    listed.set_idle(True)
+    listed.show_releases(there)
+    listed.table.selectRow(1)
+    assert listed.roll_back_button.isEnabled()
+    run = Interrupted("r", "Deploy", "1", "anna@desk", (), (), ())
+    listed.show_releases(replace(there, records=replace(there.records, interrupted=run)))
+    assert not listed.roll_back_button.isEnabled()
+    assert "An interrupted run has to be taken back" in listed._words.text()
 
 
 def test_a_release_whose_image_is_gone_does_not_lie_on_the_server(qtbot: QtBot) -> None:

@@ -252,7 +252,7 @@ def back_words(task: Task) -> str:
         if task.serving
         else _("What was there before is there again.")
     )
-    gone = _("This release is removed from the server.")
+    gone = _("The release of this run is removed from the server.")
     if not task.serving:
         return sentences(again, gone)
     keeping = _("To go back without removing it, use Show server, then Releases.")

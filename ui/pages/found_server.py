@@ -181,7 +181,11 @@ def server_facts(facts: HostFacts) -> list[Fact]:
     if facts.disk_free:
         found.append((_("Free space"), size_text(facts.disk_free), facts.root))
     if _knows_what_runs(facts):
-        found.append((_("Runs now"), running_words(facts), ""))
+        from app.service import running_release
+
+        running = running_release(facts)
+        version = _("version {version}").format(version=running.version) if running else ""
+        found.append((_("Runs now"), running_words(facts), version))
     found.append((_("Releases"), releases_words(facts.records), ""))
     return found
 

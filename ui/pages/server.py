@@ -162,7 +162,8 @@ class ServerPage(Page):
     def _show_connection(self) -> None:
         connecting, target = self.draft.connecting, self.draft.target
         running, error = connecting.running, connecting.error
-        had_focus = self._test_button.hasFocus() or self._stop_button.hasFocus()
+        focus = self.window().focusWidget()  # also while a dialog stands before it
+        had_focus = focus in (self._test_button, self._stop_button, self._answer, self._show_key)
         self._spinner.setVisible(running)
         self._stop_button.setVisible(running)
         self._test_button.setVisible(not running)
