@@ -623,6 +623,8 @@ class Draft(QObject):
             self.sign_ins.accepted(found.facts.target)
             if not self.demo:
                 self.settings.remember_target(found.facts.target, found.facts.platform)
+            if found.facts.records.interrupted is None:
+                self.settings.remember_run(self.request.project.path, "")
             self._drop_package()
         elif self.connecting.state is TaskState.FAILED:
             self._disconnect()

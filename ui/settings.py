@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,10 +30,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RecentProject:
-    """A folder that was opened, and the answers last given for it as slipway.toml text."""
+    """A folder that was opened, and the answers last given for it as slipway.toml text.
+
+    ``run`` is the title of the run that the window has begun and not seen end.
+    """
 
     path: Path
     answers: str = ""
+    run: str = ""
 
 
 class Settings:
@@ -103,9 +107,19 @@ class Settings:
     def remember_project(self, path: Path, answers: str = "") -> None:
         """Put ``path`` first among the recent projects; empty ``answers`` keep the former ones."""
         with self._changing():
-            former = self.answers(path)
+            former = self._project(path)
             others = tuple(each for each in self._projects if each.path != path)
-            self._projects = (RecentProject(path, answers or former), *others)[:RECENT]
+            newest = replace(former, answers=answers or former.answers)
+            self._projects = (newest, *others)[:RECENT]
+
+    def remember_run(self, path: Path, title: str) -> None:
+        """Keep which run of a recent project is under way, "" once it has ended."""
+        if self._project(path).run != title:
+            with self._changing():
+                self._projects = tuple(
+                    replace(each, run=title) if each.path == path else each
+                    for each in self._projects
+                )
 
     def forget_project(self, path: Path) -> None:
         """Take ``path`` off the recent projects."""
@@ -114,7 +128,11 @@ class Settings:
 
     def answers(self, path: Path) -> str:
         """Return the answers last given for the project in ``path`` as slipway.toml text."""
-        return next((each.answers for each in self._projects if each.path == path), "")
+        return self._project(path).answers
+
+    def _project(self, path: Path) -> RecentProject:
+        known = (each for each in self._projects if each.path == path)
+        return next(known, RecentProject(path))
 
     def remember_target(self, target: Target, platform: str = "") -> None:
         """Put ``target`` first among the recent servers, with what it was seen to run on."""
@@ -173,7 +191,11 @@ class Settings:
             if isinstance(name, str) and isinstance(text, str)
         }
         self._projects = tuple(
-            RecentProject(Path(entry["path"]), _typed(entry.get("answers"), str, ""))
+            RecentProject(
+                Path(entry["path"]),
+                _typed(entry.get("answers"), str, ""),
+                _typed(entry.get("run"), str, ""),
+            )
             for entry in _entries(content, "projects")
             if isinstance(entry.get("path"), str)
         )[:RECENT]
@@ -195,7 +217,8 @@ class Settings:
                 name: base64.b64encode(value).decode() for name, value in self._geometry.items()
             },
             "projects": [
-                {"path": str(each.path), "answers": each.answers} for each in self._projects
+                {"path": str(each.path), "answers": each.answers, "run": each.run}
+                for each in self._projects
             ],
             "targets": [
                 {**asdict(each), "platform": self._platforms.get(each, "")}

@@ -396,6 +396,7 @@ class Wizard(QMainWindow):
             ask(self, question, words, consent, lambda: self._run(task), ends=ends)
 
     def _run(self, task: Task) -> None:
+        self.draft.settings.remember_run(self.draft.request.project.path, task.title)
         self.deploy.begin(task).changed.connect(self._tell_end)
         self._show(self.last)
 
@@ -411,6 +412,7 @@ class Wizard(QMainWindow):
         run = self.deploy.run
         if run is None or run.running:
             return
+        self.draft.settings.remember_run(self.draft.request.project.path, "")
         if self._notifier is None:
             from ui.notification import Notifier
 

@@ -40,7 +40,7 @@ from ui.report import outcome_text
 from ui.settings import Settings
 from ui.task import Task
 from ui.theme import theme
-from ui.widgets.basics import Disclosure
+from ui.widgets.basics import Disclosure, Notice
 from ui.widgets.form import Field
 from ui.widgets.run_view import RunView
 from ui.wizard import Wizard
@@ -438,6 +438,30 @@ def test_a_new_project_begins_with_how_and_where_the_last_one_ran(
     made.open(project("good"))
     assert made.draft.request.deploy.kind == "windows-service"
     assert made.draft.target == Target("win1", transport="winrm", user="Administrator")
+    made.close()
+
+
+def test_a_run_whose_end_was_not_seen_is_told_at_the_start(
+    qtbot: QtBot, project: Callable[[str], Path]
+) -> None:
+    folder, other = project("good"), project("exits-zero")
+    settings = Settings()
+    settings.remember_project(folder)
+    settings.remember_run(folder, "Deploy hello v2 to web1")
+    made = program.make_wizard()
+    qtbot.addWidget(made)
+    made.show()
+
+    def told() -> bool:
+        return any("Deploy hello v2 to web1" in each.text for each in made.findChildren(Notice))
+
+    assert told()
+    made.open(other)
+    qtbot.waitUntil(lambda: made.draft.project is not None, timeout=PATIENCE)
+    assert not told()
+    made.open(folder)
+    qtbot.waitUntil(lambda: made.draft.request.project.path == folder, timeout=PATIENCE)
+    qtbot.waitUntil(told, timeout=PATIENCE)
     made.close()
 
 

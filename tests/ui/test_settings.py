@@ -15,6 +15,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     settings.remember_geometry("wizard", b"\x00\x01\xff")
     settings.remember_project(tmp_path / "中文 a", 'name = "a"\n')
     settings.remember_project(tmp_path / "b")
+    settings.remember_run(tmp_path / "中文 a", "Deploy a")
     linux = Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id")
     settings.remember_target(linux, "linux/arm64")
     winrm = Target("win1", "winrm", user="CORP\\me", scheme="http", auth="kerberos")
@@ -26,6 +27,11 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.geometry("wizard") == b"\x00\x01\xff"
     assert [each.path.name for each in again.projects] == ["b", "中文 a"]
     assert again.answers(tmp_path / "中文 a") == 'name = "a"\n'
+    assert [each.run for each in again.projects] == ["", "Deploy a"]
+    again.remember_project(tmp_path / "中文 a")
+    assert [each.run for each in again.projects] == ["Deploy a", ""]
+    again.remember_run(tmp_path / "中文 a", "")
+    assert [each.run for each in Settings(file).projects] == ["", ""]
     assert again.targets == (
         Target("localhost", transport="local"),
         winrm,

@@ -43,6 +43,7 @@ from ui.pages.review import ReviewPage
 from ui.run import RunState
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
+from ui.settings import Settings
 from ui.task import Task
 from ui.unsaved import UnsavedDialog
 from ui.wizard import Wizard
@@ -369,6 +370,7 @@ def test_closing_while_running_asks_cancels_and_waits(
     run = ready.deploy.run
     assert run is not None
     qtbot.waitUntil(lambda: ready.deploy.view.steps.steps.rows[2].state == "done", timeout=PATIENCE)
+    assert Settings().projects[0].run == run.task.title  # should the window be killed now
     ready.close()
     assert ready.isVisible()
     close, stay = ready.findChildren(ConfirmDialog)[0].findChildren(QPushButton)
@@ -383,6 +385,7 @@ def test_closing_while_running_asks_cancels_and_waits(
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=PATIENCE)
     assert run.outcome is Outcome.CANCELLED
     assert History().runs()[0].outcome is Outcome.CANCELLED
+    assert Settings().projects[0].run == ""
 
 
 def test_the_question_about_a_run_goes_with_the_run(

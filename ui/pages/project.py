@@ -112,6 +112,12 @@ class ProjectPage(Page):
         return go
 
     @cached_property
+    def _unfinished(self) -> Notice:
+        notice = Notice()
+        self._cards.insertWidget(0, notice)
+        return notice
+
+    @cached_property
     def _recent(self) -> PlainList:
         from ui.pages.lists import PlainList
 
@@ -189,6 +195,7 @@ class ProjectPage(Page):
         self._show_error(error if not looking else None)
         if looking or error is not None:
             self._folder.show_problem(None)  # said more fully elsewhere on the page
+        self._tell_unfinished(path)
         self._show_recent_list(path == Path())
         self._show_project(self.draft.project, self.draft.toolchain)
 
@@ -197,6 +204,23 @@ class ProjectPage(Page):
             return
         self.notice.say_error(error)
         self._go.setVisible(isinstance(error, ToolchainError))
+
+    def _tell_unfinished(self, path: Path) -> None:
+        """Tell, of this project or at the start of any, the run that the window did not see end."""
+        known = (each for each in self.draft.settings.projects if each.run)
+        found = next((each for each in known if path in (each.path, Path())), None)
+        if found is None or self.draft.facts is not None:
+            if "_unfinished" in self.__dict__:
+                self._unfinished.clear()
+            return
+        self._unfinished.say(
+            "warning",
+            _("Slipway has not seen the end of “{title}”").format(title=found.run),
+            _(
+                "It may have been interrupted. Open {path}, go to Server and connect: there it is "
+                "finished or taken back."
+            ).format(path=found.path),
+        )
 
     def _show_recent_list(self, wanted: bool) -> None:
         projects = [each.path for each in self.draft.settings.projects]
