@@ -127,6 +127,10 @@ def inspect(session: Session) -> int:
     return DONE
 
 
+def _at_least(version: str) -> str:
+    return _("{version} or newer").format(version=version) if version else "–"
+
+
 def _say_project(console: Console, project: GoProject) -> None:
     revision = project.revision
     dirty = _(" with uncommitted changes") if revision and revision.dirty else ""
@@ -135,7 +139,7 @@ def _say_project(console: Console, project: GoProject) -> None:
         [
             (_("Folder"), str(project.path)),
             (_("Module"), project.module),
-            (_("Go"), _("{version} or newer").format(version=project.go_version or "–")),
+            (_("Go"), _at_least(project.go_version)),
             (_("Version"), f"{revision.describe}{dirty}" if revision else _("not under git")),
             (_("Vendored"), _("yes") if project.vendored else _("no")),
             (_("Dockerfile"), project.dockerfile or "–"),

@@ -109,6 +109,8 @@ class SignIn:
         if what is None:
             raise refused
         if not self.console.interactive or attempts > ATTEMPTS:
+            if self.console.interactive:
+                raise refused
             words = (
                 _("{hint} What was given came from {variable}.")
                 if VARIABLES[what] in os.environ

@@ -624,7 +624,9 @@ class Draft(QObject):
             if not self.demo:
                 self.settings.remember_target(found.facts.target, found.facts.platform)
             if found.facts.records.interrupted is None:
-                self.settings.remember_run(self.request.project.path, "")
+                self.settings.forget_run(
+                    self.request.project.path, self.request.name, str(found.facts.target)
+                )
             self._drop_package()
         elif self.connecting.state is TaskState.FAILED:
             self._disconnect()

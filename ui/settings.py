@@ -29,15 +29,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class BegunRun:
+    """A run that the window has begun: its title, and which service it is about, where."""
+
+    title: str
+    name: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecentProject:
     """A folder that was opened, and the answers last given for it as slipway.toml text.
 
-    ``run`` is the title of the run that the window has begun and not seen end.
+    ``run`` is what the window has begun and not seen end.
     """
 
     path: Path
     answers: str = ""
-    run: str = ""
+    run: BegunRun | None = None
 
 
 class Settings:
@@ -112,14 +121,20 @@ class Settings:
             newest = replace(former, answers=answers or former.answers)
             self._projects = (newest, *others)[:RECENT]
 
-    def remember_run(self, path: Path, title: str) -> None:
-        """Keep which run of a recent project is under way, "" once it has ended."""
-        if self._project(path).run != title:
+    def remember_run(self, path: Path, run: BegunRun | None) -> None:
+        """Keep which run of a recent project is under way, None once it has ended."""
+        known = any(each.path == path for each in self._projects)
+        if known and self._project(path).run != run:
             with self._changing():
                 self._projects = tuple(
-                    replace(each, run=title) if each.path == path else each
-                    for each in self._projects
+                    replace(each, run=run) if each.path == path else each for each in self._projects
                 )
+
+    def forget_run(self, path: Path, name: str, target: str) -> None:
+        """Take back that a run of this service is under way there: the server knows of none."""
+        run = self._project(path).run
+        if run is not None and (run.name, run.target) == (name, target):
+            self.remember_run(path, None)
 
     def forget_project(self, path: Path) -> None:
         """Take ``path`` off the recent projects."""
@@ -194,7 +209,7 @@ class Settings:
             RecentProject(
                 Path(entry["path"]),
                 _typed(entry.get("answers"), str, ""),
-                _typed(entry.get("run"), str, ""),
+                _begun_run(entry.get("run")),
             )
             for entry in _entries(content, "projects")
             if isinstance(entry.get("path"), str)
@@ -217,7 +232,11 @@ class Settings:
                 name: base64.b64encode(value).decode() for name, value in self._geometry.items()
             },
             "projects": [
-                {"path": str(each.path), "answers": each.answers, "run": each.run}
+                {
+                    "path": str(each.path),
+                    "answers": each.answers,
+                    "run": asdict(each.run) if each.run else None,
+                }
                 for each in self._projects
             ],
             "targets": [
@@ -258,6 +277,13 @@ def _bytes(text: str) -> bytes:
 
 def _entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [entry for entry in _typed(content.get(key), list, []) if isinstance(entry, dict)]
+
+
+def _begun_run(entry: object) -> BegunRun | None:
+    if not isinstance(entry, dict):
+        return None
+    words = [entry.get(name) for name in ("title", "name", "target")]
+    return BegunRun(*map(str, words)) if all(isinstance(word, str) for word in words) else None
 
 
 def _target(entry: dict[str, Any]) -> Target | None:

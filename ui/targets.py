@@ -86,7 +86,15 @@ def fitting(
     wrong = {each.address for each, platform in seen.items() if not _runs(kind, platform)}
     if kind == "docker":  # nobody needs to look whether WinRM leads to Windows
         wrong |= {each.address for each in targets if each.transport == "winrm"}
-    able = (each for each in targets if each.transport == "local" or each.address not in wrong)
+
+    def able_to(target: Target) -> bool:
+        if target.transport == "local":
+            return True
+        # behind one address, on other ports, may be other servers
+        own = seen.get(target, "")
+        return _runs(kind, own) if own else target.address not in wrong
+
+    able = filter(able_to, targets)
     fit = (each if each.transport in offered else over(each, offered[0]) for each in able)
     return tuple(dict.fromkeys(each for each in fit if each.address))
 

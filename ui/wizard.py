@@ -36,6 +36,7 @@ from ui.draft import Draft
 from ui.dropping import DropHint, make_harmless, take
 from ui.menus import Menus
 from ui.pages.page import Page
+from ui.settings import BegunRun
 from ui.widgets.basics import button, put_in_tab_order, tab_mark
 from ui.widgets.reason import Reason
 from ui.widgets.side_bar import Entry, Place, SideBar
@@ -79,6 +80,7 @@ class Wizard(QMainWindow):
         self.draft = draft
         self._make_history = history
         self._history: History | None = None
+        self._begun: tuple[Path, BegunRun] | None = None  # what runs, or ran last
         self._windows: Windows | None = None
         commit = (Slot(_("Review"), self._make_review), Slot(_("Deploy"), self._make_deploy))
         self._slots = (*slots, *commit)
@@ -396,8 +398,11 @@ class Wizard(QMainWindow):
             ask(self, question, words, consent, lambda: self._run(task), ends=ends)
 
     def _run(self, task: Task) -> None:
-        self.draft.settings.remember_run(self.draft.request.project.path, task.title)
-        self.deploy.begin(task).changed.connect(self._tell_end)
+        request = self.draft.request
+        run = BegunRun(task.title, request.name, str(self.draft.target))
+        self._begun = (request.project.path, run)
+        self.draft.settings.remember_run(*self._begun)
+        self.deploy.begin(task).changed.connect(self._run_changed)
         self._show(self.last)
 
     def _run_over(self) -> None:
@@ -405,14 +410,17 @@ class Wizard(QMainWindow):
         if self._closing:
             self.close()
 
-    def _tell_end(self) -> None:
-        """Tell how a run ended if nobody looks at the window."""
+    def _run_changed(self) -> None:
+        """Know whether a run is under way, taken back ones too; tell the end if nobody looks."""
         from ui.report import outcome_text
 
         run = self.deploy.run
-        if run is None or run.running:
+        if run is None or self._begun is None:
             return
-        self.draft.settings.remember_run(self.draft.request.project.path, "")
+        path, begun = self._begun
+        self.draft.settings.remember_run(path, begun if run.running else None)
+        if run.running:
+            return
         if self._notifier is None:
             from ui.notification import Notifier
 

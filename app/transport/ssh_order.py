@@ -14,7 +14,8 @@ class OrderlyTransport(paramiko.Transport):
     paramiko makes a message under the channel's lock and sends it after that. When the server
     closes a channel just then, paramiko's reading thread answers with CLOSE in between, and OpenSSH
     ends the whole connection over what then comes for a channel that it has freed ("ieof packet
-    referred to nonexistent channel"): paramiko's issues 1115, 1584 and 1705, open in 5.1.
+    referred to nonexistent channel"): paramiko's issues 1115, 1584 and 1705, open in 5.1. What is
+    late by so much that the server uses the number for another channel again is not recognized.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

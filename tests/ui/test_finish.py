@@ -37,7 +37,7 @@ from ui.notification import Notifier
 from ui.pages.deploy import DeployPage
 from ui.pages.server import ServerPage
 from ui.report import outcome_text
-from ui.settings import Settings
+from ui.settings import BegunRun, Settings
 from ui.task import Task
 from ui.theme import theme
 from ui.widgets.basics import Disclosure, Notice
@@ -447,7 +447,7 @@ def test_a_run_whose_end_was_not_seen_is_told_at_the_start(
     folder, other = project("good"), project("exits-zero")
     settings = Settings()
     settings.remember_project(folder)
-    settings.remember_run(folder, "Deploy hello v2 to web1")
+    settings.remember_run(folder, BegunRun("Deploy hello v2 to web1", "hello", "web1"))
     made = program.make_wizard()
     qtbot.addWidget(made)
     made.show()

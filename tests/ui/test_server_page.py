@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from app.docker_facts import Container
-from app.errors import ConnectError, UntrustedHost
+from app.errors import AuthError, ConnectError, UntrustedHost
 from app.kinds.docker_adopting import adopt
 from app.releases import Entry, Interrupted
 from app.request import DeployRequest, Target
@@ -172,6 +172,25 @@ def test_a_connection_under_way_can_be_stopped(
         assert "stopped" in page.notice.text
         assert page.notice.property("role") == "info"  # nothing is wrong
         assert page._test_button.isVisible()
+
+
+def test_the_focus_moves_only_from_what_goes_away(
+    qtbot: QtBot, page: ServerPage, draft: Draft
+) -> None:
+    draft.set("targets", (Target("web1", user="x"),))
+
+    def ask(_emit: object, _cancel: object) -> None:
+        raise AuthError("x@web1 asks for a password.", needs="password")
+
+    page._dialog = HostKeyDialog(page, untrusted())  # no second one comes up
+    draft.connecting.start(ask)
+    qtbot.waitUntil(lambda: draft.connecting.error is not None, timeout=WAIT)
+    page._answer.setFocus()
+    draft.changed.emit()
+    assert page.window().focusWidget() is page._answer
+    draft.connecting.drop()
+    assert page.window().focusWidget() is page._test_button
+    page._dialog = None
 
 
 def test_enter_and_escape_never_trust_an_unknown_key(qtbot: QtBot, page: ServerPage) -> None:

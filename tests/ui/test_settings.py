@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.request import Target
-from ui.settings import RECENT, Settings
+from ui.settings import RECENT, BegunRun, Settings
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
@@ -15,7 +15,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     settings.remember_geometry("wizard", b"\x00\x01\xff")
     settings.remember_project(tmp_path / "中文 a", 'name = "a"\n')
     settings.remember_project(tmp_path / "b")
-    settings.remember_run(tmp_path / "中文 a", "Deploy a")
+    begun = BegunRun("Deploy a", "a", "web1")
+    settings.remember_run(tmp_path / "中文 a", begun)
     linux = Target("10.0.0.5", port=2222, user="deploy", key="~/.ssh/id")
     settings.remember_target(linux, "linux/arm64")
     winrm = Target("win1", "winrm", user="CORP\\me", scheme="http", auth="kerberos")
@@ -27,11 +28,13 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.geometry("wizard") == b"\x00\x01\xff"
     assert [each.path.name for each in again.projects] == ["b", "中文 a"]
     assert again.answers(tmp_path / "中文 a") == 'name = "a"\n'
-    assert [each.run for each in again.projects] == ["", "Deploy a"]
+    assert [each.run for each in again.projects] == [None, begun]
     again.remember_project(tmp_path / "中文 a")
-    assert [each.run for each in again.projects] == ["Deploy a", ""]
-    again.remember_run(tmp_path / "中文 a", "")
-    assert [each.run for each in Settings(file).projects] == ["", ""]
+    assert [each.run for each in again.projects] == [begun, None]
+    again.forget_run(tmp_path / "中文 a", "a", "web2")  # where nothing was begun
+    assert [each.run for each in Settings(file).projects] == [begun, None]
+    again.forget_run(tmp_path / "中文 a", "a", "web1")
+    assert [each.run for each in Settings(file).projects] == [None, None]
     assert again.targets == (
         Target("localhost", transport="local"),
         winrm,

@@ -186,6 +186,9 @@ def test_other_kinds_take_their_targets_along() -> None:
     seen = {Target("b"): "linux/arm64", Target("win2"): "windows/amd64"}
     assert fitting("docker", (Target("win2"), Target("b")), seen) == (Target("b"),)
     assert fitting("windows-service", (Target("b"), winrm), seen) == (winrm,)
+    there = {Target("nat", port=2201): "linux/amd64", over(Target("nat"), "winrm"): "windows/amd64"}
+    assert fitting("windows-service", tuple(there), there) == (over(Target("nat"), "winrm"),)
+    assert fitting("docker", tuple(there), there) == (Target("nat", port=2201),)
     assert fitting("docker", (THIS_COMPUTER,), seen) == (THIS_COMPUTER,)
     assert fitting("windows-service", (winrm, Target("b")), {}) == (winrm, Target("b"))
     assert fitting("windows-service", (THIS_COMPUTER,), {}) == ()

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from app.errors import SlipwayError
 from app.events import Outcome
 from app.history import History
 from app.request import DeployRequest, HealthOptions, Target
@@ -222,6 +223,10 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     server.releases.selectRow(0)
     assert not server.roll_back_button.isEnabled()  # it serves already
     assert_accessible(server)
+    server._failed(SlipwayError("It went away."))
+    assert server._state.text() == "Not known"
+    server.look()
+    qtbot.waitUntil(lambda: "Running and healthy" in server._state.text(), timeout=PATIENCE)
     count = server.log.shown.count("listens on port")
     server.restart_button.click()
     server.findChildren(ConfirmDialog)[0].findChildren(QPushButton)[0].click()
@@ -370,7 +375,9 @@ def test_closing_while_running_asks_cancels_and_waits(
     run = ready.deploy.run
     assert run is not None
     qtbot.waitUntil(lambda: ready.deploy.view.steps.steps.rows[2].state == "done", timeout=PATIENCE)
-    assert Settings().projects[0].run == run.task.title  # should the window be killed now
+    begun = Settings().projects[0].run
+    assert begun is not None  # should the window be killed now
+    assert (begun.title, begun.target) == (run.task.title, "localhost")
     ready.close()
     assert ready.isVisible()
     close, stay = ready.findChildren(ConfirmDialog)[0].findChildren(QPushButton)
@@ -385,7 +392,7 @@ def test_closing_while_running_asks_cancels_and_waits(
     qtbot.waitUntil(lambda: not ready.isVisible(), timeout=PATIENCE)
     assert run.outcome is Outcome.CANCELLED
     assert History().runs()[0].outcome is Outcome.CANCELLED
-    assert Settings().projects[0].run == ""
+    assert Settings().projects[0].run is None
 
 
 def test_the_question_about_a_run_goes_with_the_run(

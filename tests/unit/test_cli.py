@@ -349,6 +349,8 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     assert service.page()["version"] == "v1"
     assert service.page()["args"] == []
     assert states(run, service) == ["served earlier", "serves now"]
+    (shape,) = run("releases", service.file, "--json").shapes
+    assert not any(each["previous"] for each in shape["releases"]), "nothing to go back to"
     answer = run("rollback", service.file, "--yes", "--to", newest["id"])
     assert answer.code == 0, answer.err
     assert service.page()["version"] == "v2"

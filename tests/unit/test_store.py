@@ -50,6 +50,8 @@ def test_the_lock_is_held_by_one_and_names_him(held: Store) -> None:
     second = run(other(held, "two").lock(owner("two")))
     assert second.returncode == LOCK_HELD_EXIT
     assert parse_lock(second.stdout.decode(), 0).token == "one"
+    assert "sign of life" in str(parse_lock(second.stdout.decode(), 0))
+    assert "sign of life" not in str(parse_lock(second.stdout.decode()))  # nobody looked for one
     assert run(held.lock(owner("one"))).returncode == 0
 
 

@@ -207,15 +207,15 @@ class ProjectPage(Page):
 
     def _tell_unfinished(self, path: Path) -> None:
         """Tell, of this project or at the start of any, the run that the window did not see end."""
-        known = (each for each in self.draft.settings.projects if each.run)
-        found = next((each for each in known if path in (each.path, Path())), None)
-        if found is None or self.draft.facts is not None:
+        known = (each for each in self.draft.settings.projects if path in (each.path, Path()))
+        found = next((each for each in known if each.run), None)
+        if found is None or found.run is None or self.draft.facts is not None:
             if "_unfinished" in self.__dict__:
                 self._unfinished.clear()
             return
         self._unfinished.say(
             "warning",
-            _("Slipway has not seen the end of “{title}”").format(title=found.run),
+            _("Slipway has not seen the end of “{title}”").format(title=found.run.title),
             _(
                 "It may have been interrupted. Open {path}, go to Server and connect: there it is "
                 "finished or taken back."

@@ -163,7 +163,6 @@ class ServerPage(Page):
         connecting, target = self.draft.connecting, self.draft.target
         running, error = connecting.running, connecting.error
         focus = self.window().focusWidget()  # also while a dialog stands before it
-        had_focus = focus in (self._test_button, self._stop_button, self._answer, self._show_key)
         self._spinner.setVisible(running)
         self._stop_button.setVisible(running)
         self._test_button.setVisible(not running)
@@ -171,8 +170,6 @@ class ServerPage(Page):
         self._test_button.setText(_("&Look again") if again else _("Test &connection"))
         self._test_button.setEnabled(target is not None and bool(target.address))
         usable = self._stop_button if running else self._test_button
-        if had_focus and usable.isEnabled():
-            usable.setFocus()  # not wherever Qt would look next
         # one that can't take the focus would hold Tab up
         proxy = usable if usable.isEnabled() else None
         self._test_line.setFocusProxy(proxy)  # type: ignore[arg-type]
@@ -191,6 +188,14 @@ class ServerPage(Page):
             self.notice.say("warning", heading, f"{unkept.detail}\n{unkept.hint}")
         else:
             self.notice.clear()
+        ours = (self._test_button, self._stop_button, self._answer, self._show_key)
+        if (
+            focus is not None
+            and focus in ours
+            and not focus.isVisibleTo(self)
+            and usable.isEnabled()
+        ):
+            usable.setFocus()  # not wherever Qt would look next
 
     def _show_error(self, error: SlipwayError) -> None:
         if self._is_question(error) or isinstance(error, Stopped):
