@@ -12,6 +12,7 @@ from app.events import Event, Outcome, RunEnded
 from app.history import Record
 from app.host import HostFacts
 from app.i18n import _, sentences
+from app.outcomes import what_runs
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.project import readable_folder
 from app.releases import Interrupted, break_lock, lock_held
@@ -150,6 +151,8 @@ class Recorder:
         self._console = session.console
         self._view: View = view(self._console, rows)
         self._record: Record | None = None
+        self._made = made
+        self._ended: RunEnded | None = None
         self._log = ""
         if session.history is not None:
             with self._undisturbed():
@@ -161,6 +164,8 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Take one event."""
         self._view.show(event)
+        if isinstance(event, RunEnded):
+            self._ended = event
         if self._record is not None:
             with self._undisturbed():
                 self._record.write(event)
@@ -169,15 +174,16 @@ class Recorder:
         """Say how it ended, in a sentence, and return the exit code."""
         texts = {
             Outcome.SUCCEEDED: _("Done."),
-            Outcome.ROLLED_BACK: _("Rolled back: all is as it was before."),
+            Outcome.ROLLED_BACK: _("Taken back. All is as it was before."),
             Outcome.FAILED_RESTORED: _("Failed. All is as it was before."),
             Outcome.FAILED_NOT_RESTORED: _("Failed, and NOT everything could be put back."),
             Outcome.CANCELLED: _("Cancelled. All is as it was before."),
         }
-        if EXIT_CODES[outcome] == DONE:
-            self._console.say(texts[outcome])
-        else:
-            self._console.warn(texts[outcome])
+        say = self._console.say if EXIT_CODES[outcome] == DONE else self._console.warn
+        say(texts[outcome])
+        runs = self._ended and what_runs(self._ended, self._made.serving, first=self._made.first)
+        if runs:
+            say(runs)
         if self._log:
             self._console.say(_("Log: {path}").format(path=self._log))
         return EXIT_CODES[outcome]
@@ -301,6 +307,7 @@ def _resume(session: Session, request: DeployRequest) -> int:
         if run is None:
             session.console.say(_("No run on {target} was interrupted.").format(target=host.target))
             return DONE
+        recovery.check_resumable(run)  # before anybody is asked
         made = recovery.plan_of(run, request, facts)
         if not _agreed(session, run, made, _("Go on with it now?")):
             return CANCELLED

@@ -64,10 +64,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last event of every run. ``error`` is what went wrong first, if anything did."""
+    """The last event of every run. ``error`` is what went wrong first, if anything did.
+
+    ``switched``: the run came to its switch, so that what ran before was interrupted.
+    """
 
     outcome: Outcome
     error: SlipwayError | None = None
+    switched: bool = False
 
 
 Event = StepChanged | Line | Progress | RunEnded

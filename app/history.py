@@ -192,6 +192,7 @@ class Record:
         self._began = time.monotonic()
         self._ended: float | None = None
         self._rested = 0.0
+        self.seconds = 0.0  # in which something ran, as of its last end
         self._guard = threading.Lock()
         self._file: TextIO | None = None
         self._write(f"{run.title}\n{run.when}\n\n")
@@ -209,8 +210,9 @@ class Record:
         if isinstance(event, RunEnded):
             self._ended = now
             self._close()
-            error, took = str(event.error or ""), seconds - self._rested
-            self._history.finish(self.run.id, event.outcome, error, took)
+            self.seconds = seconds - self._rested
+            error = str(event.error or "")
+            self._history.finish(self.run.id, event.outcome, error, self.seconds)
 
     def _write(self, text: str) -> None:
         try:

@@ -115,16 +115,21 @@ def resume(
     Raises SlipwayError if there is none, or if it was already being taken back.
     """
     interrupted = find_interrupted(facts)
+    check_resumable(interrupted)
     plan = replace(plan_of(interrupted, request, facts), package=package)
-    if interrupted.undoing:
-        raise SlipwayError(
-            _("This run was being taken back when it was interrupted."),
-            _("It can't be resumed any more."),
-            _("Finish that with “slipway rollback”, then deploy anew."),
-        )
     runner = _take_over(
         interrupted,
         plan, transport, facts, emit, secrets=secrets, registry_password=registry_password,
         reconnect=reconnect,
     )  # fmt: skip
     return runner.go_on(interrupted, cancel)
+
+
+def check_resumable(interrupted: Interrupted) -> None:
+    """Raise SlipwayError for an interrupted run that was already being taken back."""
+    if interrupted.undoing:
+        raise SlipwayError(
+            _("This run was being taken back when it was interrupted."),
+            _("It can't be resumed any more."),
+            _("Finish that with “slipway rollback”, then deploy anew."),
+        )

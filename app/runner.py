@@ -82,7 +82,7 @@ class Runner:
         self._journal = Journal(plan.store, plan.run)
         self._done: list[Done] = []
         self._failed = False
-        self._resumed = False
+        self._switched = False
         self._over = ""
         self._outcome: Outcome | None = None
         self._left: State | None = None
@@ -108,13 +108,14 @@ class Runner:
 
     def take_over(self, interrupted: Interrupted, over: str) -> None:
         """Learn from the journal what another desktop had begun; ``over`` is its lock's token."""
-        self._resumed = True
         self._over = over
         self._done = [
             Done(entry.index, self.plan.steps[entry.index], entry.before)
             for entry in sorted(interrupted.entries, key=lambda entry: entry.index)
             if not entry.undone
         ]
+        begun = [self.plan.steps[entry.index] for entry in interrupted.entries]
+        self._switched = any(step.switches for step in begun)
 
     # -- one run ---------------------------------------------------------------------------------
 
@@ -221,6 +222,7 @@ class Runner:
                 return
             self._journal.before(ctx, index, before)
             self._done.append(Done(index, step, before))
+            self._switched |= step.switches
             step.apply(ctx, before)
             self._journal.done(index)
         except LockLost:
@@ -303,7 +305,7 @@ class Runner:
 
     def _undo(self, done: Done) -> None:
         row = done.index + 1
-        if not done.step.housekeeping:  # what was tidied away stays away
+        if done.step.leaves_something:
             self._state(row, StepState.UNDOING)
         self._connected(lambda: done.step.undo(self._context(row, CancelToken()), done.before))
         try:
@@ -315,7 +317,7 @@ class Runner:
         except SlipwayError as problem:
             # an undo can be done twice: that it is not written down does no harm
             self._context(row, CancelToken()).note(str(problem))
-        if not done.step.housekeeping:
+        if done.step.leaves_something:
             self._state(row, StepState.UNDONE)
 
     def _not_restored(self, problem: SlipwayError | None, failed: Exception | None) -> Outcome:
@@ -445,7 +447,7 @@ class Runner:
             problem.detail = self._mask(problem.detail)
             problem.hint = self._mask(problem.hint)
         self._outcome = outcome
-        self._emit(RunEnded(outcome, problem))
+        self._emit(RunEnded(outcome, problem, self._switched))
         return outcome
 
     def _guarded(self, work: Callable[[], Outcome]) -> Outcome:

@@ -52,6 +52,7 @@ def event_shape(event: Event, rows: Sequence[str]) -> Shape:
         "event": "end",
         "outcome": event.outcome.value,
         "error": error_shape(event.error) if event.error else None,
+        "switched": event.switched,
         "exit_code": EXIT_CODES[event.outcome],
     }
 

@@ -76,6 +76,8 @@ class Step(ABC):
     housekeeping: ClassVar[bool] = False
     # what was seen before an interruption must be seen again before it counts
     proves: ClassVar[bool] = False
+    # before it what ran is as it was, behind it something else serves
+    switches: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -105,6 +107,11 @@ class Step(ABC):
 
     def undo(self, ctx: RunContext, before: Before) -> None:
         """Put it back; safe after half an apply, and twice."""
+
+    @property
+    def leaves_something(self) -> bool:
+        """Whether there is anything to put back: not of what was only looked at or tidied away."""
+        return type(self).undo is not Step.undo
 
 
 _converter = cattrs.Converter(forbid_extra_keys=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app.amounts import duration_text, local_text
 from app.errors import SlipwayError
 from app.events import Outcome
 from app.i18n import _
 from app.transport import Secret
 from app.transport.output import Mask
 from ui.environment import environment_text
+from ui.widgets.outcome import restored
 
 if TYPE_CHECKING:
     from ui.run import Run
@@ -55,8 +57,11 @@ def outcome_text(outcome: Outcome | None, error: SlipwayError | None = None) -> 
 
 
 def run_report(run: Run, lines: Sequence[str]) -> str:
-    """Return how a run ended and the end of its log."""
-    parts = [run.task.title, outcome_text(run.outcome, run.error)]
+    """Return when a run began, how it ended, what runs since, and the end of its log."""
+    began = local_text(run.when.isoformat())
+    when = _("Began {when}, took {time}").format(when=began, time=duration_text(run.seconds))
+    parts = [run.task.title, when, outcome_text(run.outcome, run.error), restored(run)]
+    parts = [part for part in parts if part]
     if run.error is not None:
         parts += ["", str(run.error)]
     left_out = len(lines) - LAST_LINES

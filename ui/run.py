@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -80,15 +81,26 @@ class Run(QObject):
         super().__init__(parent)
         self.task = task
         self.state = RunState.READY
-        self.outcome: Outcome | None = None
-        self.error: SlipwayError | None = None
+        self.when = datetime.now(UTC)
+        self.end: RunEnded | None = None
         self.rolled_back = False
+        self._tape: _Tape | None = None
         self._runnable: Runnable | None = None
         self._put: Emit | None = None
         self._worker: Worker | None = None
         self._began = 0.0
         self._entered = 0.0
         self._took = 0.0
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended; None before that, and if a fault of Slipway ended it."""
+        return self.end.outcome if self.end else None
+
+    @property
+    def error(self) -> SlipwayError | None:
+        """What went wrong, if anything did."""
+        return self.end.error if self.end else None
 
     @property
     def running(self) -> bool:
@@ -108,7 +120,7 @@ class Run(QObject):
 
     @property
     def seconds(self) -> float:
-        """How long it took; while it runs, how long it has been in this ``state``."""
+        """How long it took, as in the history; while it runs, how long it has been in ``state``."""
         return time.monotonic() - self._entered if self.running else self._took
 
     def start(self) -> None:
@@ -128,12 +140,11 @@ class Run(QObject):
             self._go(RunState.ROLLING_BACK, self._back)
 
     def _go(self, state: RunState, job: Callable[[Emit, CancelToken], Outcome]) -> None:
-        self.outcome = self.error = None
+        self.end = None
         self._began = time.monotonic()
         worker = Worker(job, self)
         self._worker = worker
         worker.drained.connect(self._drained)
-        worker.failed.connect(self._failed)
         worker.ended.connect(self._ended)
         worker.ended.connect(worker.deleteLater)
         self._enter(state)
@@ -143,13 +154,17 @@ class Run(QObject):
 
     def _first(self, emit: Emit, cancel: CancelToken) -> Outcome:
         self._put = emit
-        tape = _Tape(self.task.record, self._pass_on)
+        self._tape = _Tape(self.task.record, self._pass_on)
         try:
-            self._runnable = self.task.begin(tape)
+            self._runnable = self.task.begin(self._tape)
         except SlipwayError as problem:
-            tape(RunEnded(Outcome.FAILED_RESTORED, problem))
+            self._tape(RunEnded(Outcome.FAILED_RESTORED, problem))
             return Outcome.FAILED_RESTORED
-        return self._runnable.run(cancel)
+        try:
+            return self._runnable.run(cancel)
+        except SlipwayError as problem:  # what was interrupted was not begun with
+            self._tape(RunEnded(Outcome.FAILED_NOT_RESTORED, problem))
+            return Outcome.FAILED_NOT_RESTORED
 
     def _back(self, emit: Emit, cancel: CancelToken) -> Outcome:
         if self._runnable is None:
@@ -167,7 +182,7 @@ class Run(QObject):
     def _drained(self, events: list[Any]) -> None:
         for event in events:
             if isinstance(event, RunEnded):
-                self.outcome, self.error = event.outcome, event.error
+                self.end = event
             elif isinstance(event, StepChanged):
                 self._step_changed(event)
         self.happened.emit(events)
@@ -182,12 +197,9 @@ class Run(QObject):
         ):
             self._enter(RunState.RUNNING)
 
-    def _failed(self, error: SlipwayError) -> None:
-        if self.outcome is None:
-            self.outcome, self.error = Outcome.FAILED_NOT_RESTORED, error
-
     def _ended(self) -> None:
-        self._took = time.monotonic() - self._began
+        known = self._tape.seconds if self._tape else 0.0
+        self._took = known or time.monotonic() - self._began
         self._worker = None
         self._enter(RunState.ENDED)
 
@@ -207,6 +219,11 @@ class _Tape:
             self._record = record()
         except SlipwayError as problem:
             self._complain(problem)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, 0 if the history does not know."""
+        return self._record.seconds if self._record else 0.0
 
     def __call__(self, event: Event) -> None:
         if self._record is not None:

@@ -44,8 +44,6 @@ class RunDialog(QDialog):
         outer.setContentsMargins(24, 20, 24, 18)
         outer.setSpacing(14)
         outer.addWidget(label(plan.title, "title"))
-        self.notice = Notice()
-        outer.addWidget(self.notice)
         self._stack = QStackedWidget()
         self.plan_view = PlanView(titled=False)
         self.plan_view.show_plan(plan)
@@ -55,6 +53,8 @@ class RunDialog(QDialog):
         self.run.happened.connect(self.view.take)
         self._stack.addWidget(self.view)
         outer.addWidget(self._stack, 1)
+        self.notice = Notice()
+        outer.addWidget(self.notice)  # below: what one reads does not jump when the run ends
         row = QHBoxLayout()
         row.setSpacing(10)
         self._copy = button(_("Copy re&port"), self._copy_report, "copy")
@@ -85,7 +85,7 @@ class RunDialog(QDialog):
         self._copy.setVisible(state is RunState.ENDED)
         if state is RunState.ENDED:
             more = not_restored(self.run.task.cannot)
-            say_outcome(self.notice, self.run.outcome, self.run.error, more)
+            say_outcome(self.notice, self.run, more)
             self.close_button.setFocus()
             self._notifier.tell(self.run.task.title, outcome_text(self.run.outcome))
             self.done_running.emit()

@@ -164,6 +164,7 @@ class Switch(Step):
     the seconds that it may take to stop: it is stopped by its own setting.
     """
 
+    switches: ClassVar[bool] = True
     cli: DockerCli
     store: Store
     name: str

@@ -30,6 +30,7 @@ LOG_LINES = 30
 class SwitchProcess(Step):
     """Stop the program that runs, start the new one under the supervisor."""
 
+    switches: ClassVar[bool] = True
     root: str
     release: str
     secrets: tuple[str, ...]

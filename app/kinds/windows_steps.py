@@ -212,6 +212,7 @@ class SwitchService(Step):
     ``run`` first, so that undo restores it exactly, also from another desktop.
     """
 
+    switches: ClassVar[bool] = True
     store: Store
     name: str
     run: str

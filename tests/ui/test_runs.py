@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.amounts import local_text
 from app.errors import ConnectError, HealthCheckFailed, SlipwayError
 from app.events import Emit, Line, Outcome, Progress, RunEnded, StepChanged, StepState
 from app.history import History
@@ -77,7 +79,7 @@ class Scripted:
         return self.end(Outcome.ROLLED_BACK)
 
     def end(self, outcome: Outcome, error: SlipwayError | None = None) -> Outcome:
-        self.emit(RunEnded(outcome, error))
+        self.emit(RunEnded(outcome, error, switched=True))
         return outcome
 
 
@@ -261,11 +263,11 @@ def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History
     qtbot.waitUntil(lambda: run.outcome is Outcome.ROLLED_BACK and not run.running)
     assert not page.roll_back_button.isEnabled()
     assert page.view.steps.steps.rows[0].state is StepState.UNDONE
-    assert page.notice.text.startswith("Rolled back")
-    assert page.notice.text.endswith("v1.3.0 runs again.")
+    assert page.notice.text == "Rolled back; all is as it was before\nv1.3.0 runs again."
     assert "▸ Undo: Lock" in page.view.log.all_lines
     kept = history.runs()[0]
     assert kept.outcome is Outcome.ROLLED_BACK
+    assert kept.seconds == run.seconds, "the page and the history name one time"
     assert "working on 1" in kept.log.read_text(encoding="utf-8")
 
 
@@ -324,11 +326,25 @@ def test_a_failure_is_told_and_can_be_passed_on(
     run = begun(qtbot, page, stage)
     stage.let_go()
     ended(qtbot, run)
-    assert page.notice.text.splitlines()[1:] == [error.title, error.detail, error.hint]
+    what = ["v1.3.0 runs again.", error.title, error.detail, error.hint]
+    assert page.notice.text.splitlines()[1:] == what
     page.copy_report()
     report = QGuiApplication.clipboard().text()
-    for part in ("Deploy hello", str(error), "working on 2", "PySide6"):
+    began = f"Began {local_text(run.when.isoformat())}, took"
+    for part in ("Deploy hello", began, what[0], str(error), "working on 2", "PySide6"):
         assert part in report
+
+
+def test_what_one_reads_does_not_jump_when_the_run_ends(
+    qtbot: QtBot, page: DeployPage, history: History
+) -> None:
+    stage = Stage(history)
+    run = begun(qtbot, page, stage)
+    place = page.view.mapTo(page, QPoint(0, 0))
+    stage.let_go()
+    ended(qtbot, run)
+    qtbot.waitUntil(lambda: page.notice.height() > 40)
+    assert page.view.mapTo(page, QPoint(0, 0)) == place
 
 
 def test_no_connection_is_a_failure_that_changed_nothing(
@@ -338,11 +354,12 @@ def test_no_connection_is_a_failure_that_changed_nothing(
         raise SlipwayError("Can't connect", "refused", "Start it")
 
     task = Stage(history).task
-    page.begin(Task(task.title, task.rows, begin, task.record))
+    page.begin(replace(task, begin=begin))
     assert page.run is not None
     ended(qtbot, page.run)
     assert page.run.outcome is Outcome.FAILED_RESTORED
     assert "Can't connect" in page.notice.text
+    assert "v1.3.0 was not interrupted" in page.notice.text
     assert not page.roll_back_button.isEnabled()
 
 
@@ -357,13 +374,17 @@ def test_a_full_disk_does_not_end_a_run(qtbot: QtBot, page: DeployPage, tmp_path
     assert any("not in the history" in line for line in page.view.log.all_lines)
 
 
-def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> None:
+def test_a_refused_roll_back_leaves_what_was_said_of_the_run(
+    qtbot: QtBot, history: History
+) -> None:
     notice = Notice()
     holder = QWidget()
     notice.setParent(holder)
     qtbot.addWidget(holder)
+    run = Run(Stage(history).task, holder)
     why = SlipwayError("Somebody has deployed since.", "v3 serves.", "Look at the releases.")
-    say_outcome(notice, Outcome.SUCCEEDED, why, "It answers.")
+    run.end = RunEnded(Outcome.SUCCEEDED, why)
+    say_outcome(notice, run, "It answers.")
     assert notice.text.splitlines() == [
         "Not rolled back",
         "Somebody has deployed since.",
@@ -372,7 +393,8 @@ def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> No
     ]
     assert outcome_text(Outcome.SUCCEEDED, why) == "not rolled back"
     assert outcome_text(Outcome.SUCCEEDED) == "succeeded"
-    say_outcome(notice, Outcome.SUCCEEDED, None, "It answers.")
+    run.end = RunEnded(Outcome.SUCCEEDED)
+    say_outcome(notice, run, "It answers.")
     assert notice.text.splitlines() == ["Done: it runs and is healthy", "It answers."]
 
 
@@ -380,19 +402,25 @@ def test_a_refused_roll_back_leaves_what_was_said_of_the_run(qtbot: QtBot) -> No
     ("serving", "first", "asked", "told"),
     [
         ("v1", False, "v1, which ran before, runs again.", "v1 runs again."),
-        ("", True, "Nothing of that name ran before", "Nothing of that name runs any more."),
-        ("", False, "What was there before is there again.", "What was there before is there"),
+        ("", True, "Nothing of that name ran before", "Nothing of that name runs, as before."),
+        ("", False, "What was there before is there again.", "Not restored"),
     ],
 )
 def test_rolling_back_says_what_runs_then(
-    tmp_path: Path, serving: str, first: bool, asked: str, told: str
+    qtbot: QtBot, history: History, serving: str, first: bool, asked: str, told: str
 ) -> None:
-    task = Stage(History(tmp_path / "history.db", tmp_path / "logs")).task
+    task = Stage(history).task
     task = replace(task, serving=serving, first=first, cannot=("databases",))
     assert back_words(task).startswith(asked)
     assert ("Releases" in back_words(task)) is bool(serving), "there may be none to go back to"
-    assert restored(task).startswith(told)
-    assert restored(task).endswith("Not restored: databases")
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    run = Run(task, holder)
+    run.end = RunEnded(Outcome.ROLLED_BACK, switched=True)
+    assert restored(run).startswith(told)
+    assert restored(run).endswith("Not restored: databases")
+    run.end = RunEnded(Outcome.CANCELLED)
+    assert "Not restored" not in restored(run), "the new version has not run"
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
         "event": "end",
         "outcome": "succeeded",
         "error": None,
+        "switched": True,
         "exit_code": 0,
     }
     (plan,) = [shape for shape in answer.shapes if shape["event"] == "plan"]

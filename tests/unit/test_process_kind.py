@@ -23,9 +23,10 @@ import pytest
 from app import service, supervise
 from app.artifact import Artifact
 from app.errors import CommandFailed, HealthCheckFailed, SlipwayError
-from app.events import Event, Line, Outcome, RunEnded, StepChanged
+from app.events import Event, Line, Outcome, RunEnded, StepChanged, StepState
 from app.host import HostFacts, probe
 from app.kinds.process import CheckProcess, SwitchProcess
+from app.outcomes import what_runs
 from app.plan import Plan, make_plan, make_rollback_plan, readiness
 from app.prepare import prepare
 from app.recovery import recover, resume
@@ -106,11 +107,21 @@ class Desktop:
         return int(supervise.status(self.place)["pid"])
 
     @property
-    def error(self) -> SlipwayError:
+    def ended(self) -> RunEnded:
         ended = self.events[-1]
         assert isinstance(ended, RunEnded)
-        assert ended.error
-        return ended.error
+        return ended
+
+    @property
+    def error(self) -> SlipwayError:
+        assert self.ended.error
+        return self.ended.error
+
+    @property
+    def steps(self) -> list[tuple[int, StepState]]:
+        return [
+            (event.index, event.state) for event in self.events if isinstance(event, StepChanged)
+        ]
 
     @property
     def lines(self) -> list[str]:
@@ -217,6 +228,24 @@ def test_a_bad_version_is_taken_back_with_its_own_last_words(
     state = desktop.facts().records.state
     assert [item.endswith("v2") for item in state.bad] == [True]
     assert state.current.endswith("v1")
+    assert desktop.ended.switched
+    undone = [row for row, state in desktop.steps if state is StepState.UNDONE]
+    assert undone == [3, 2, 1], "of the health check there is nothing to put back"
+
+
+def test_a_failure_before_the_switch_says_that_what_runs_was_not_touched(
+    desktop: Desktop, built: Build
+) -> None:
+    desktop.deploy(built("v1"))
+    program = desktop.served_by()
+    plan = desktop.plan(built("v2"))
+    (desktop.place / "releases" / plan.release).write_text("in the way")
+    assert desktop.run(plan) is Outcome.FAILED_RESTORED
+    assert not desktop.ended.switched
+    assert desktop.served_by() == program
+    assert what_runs(desktop.ended, plan.serving, first=plan.first) == (
+        "v1 was not interrupted: this run did not come to the switch."
+    )
 
 
 def test_a_plan_of_before_is_refused_with_what_to_do(desktop: Desktop, built: Build) -> None:
@@ -379,6 +408,7 @@ class Slow(LocalTransport):
 # -- a desktop that is killed ------------------------------------------------------------------
 
 # each step as it begins, and the switch with the old version stopped and the new one not begun
+BEFORE_THE_SWITCH = ("1 running", "2 running", "3 running")
 MOMENTS = [*(f"{row} running" for row in range(1, 8)), "start", "3 done"]
 
 
@@ -398,6 +428,7 @@ def test_a_killed_desktop_is_taken_back(serving: Desktop, built: Build, moment: 
     assert facts.records.interrupted
     outcome = recover(serving.transport, serving.request, facts, serving.emit)
     assert outcome is Outcome.ROLLED_BACK
+    assert serving.ended.switched is (moment not in BEFORE_THE_SWITCH)
     assert serving.serves() == "v1"
     after = serving.facts()
     assert after.records.state == before.state

@@ -20,7 +20,7 @@ from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.basics import button, label
-from ui.widgets.outcome import restored, say_outcome
+from ui.widgets.outcome import say_outcome
 from ui.widgets.run_view import RunView
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class DeployPage(Page):
         super().__init__(draft)
         self.view = RunView()
         self.body.addWidget(self.view, 1)
+        self.body.addWidget(self.notice)  # below: what one reads does not jump when the run ends
         self.body.addLayout(self._bottom_row())
         self._clock = QTimer(self)
         self._clock.setInterval(500)
@@ -163,12 +164,11 @@ class DeployPage(Page):
     def _show_end(self, run: Run) -> None:
         ended = run.state is RunState.ENDED
         if ended:
-            more = healthy_words(self._request)
-            say_outcome(self.notice, run.outcome, run.error, more, restored(run.task))
+            say_outcome(self.notice, run, healthy_words(self._request))
         else:
             self.notice.clear()
         if ended and self._overtaken:
-            past = _("What stands below is past. Show server says what runs now.")
+            past = _("What stands here is past. Show server says what runs now.")
             former = self.notice.text
             self.notice.say("info", _("A later run changed the service"), f"{past}\n\n{former}")
         served = ended and run.outcome is Outcome.SUCCEEDED

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.errors import SlipwayError
 from app.events import Outcome
 from app.i18n import _
-from ui.run import Task
+from app.outcomes import RESTORED, what_runs
+from ui.run import Run
 from ui.widgets.basics import Notice, Tone
 
 
@@ -23,18 +23,13 @@ def outcome_tone(outcome: Outcome | None) -> Tone:
     return tones.get(outcome, "warning")
 
 
-def say_outcome(
-    notice: Notice,
-    outcome: Outcome | None,
-    error: SlipwayError | None,
-    more: str = "",
-    rolled_back: str = "",
-) -> None:
-    """Say how a run ended: what happened, why, what to do next.
+def say_outcome(notice: Notice, run: Run, more: str = "") -> None:
+    """Say how a run ended: what happened, what runs now, why, what to do next.
 
-    ``more`` follows a success, ``rolled_back`` a roll back: what that one has restored.
-    Without an outcome it was ended by a fault of Slipway, which has its own dialog.
+    ``more`` follows a success. Without an outcome it was ended by a fault of Slipway, which has
+    its own dialog.
     """
+    outcome, error = run.outcome, run.error
     if outcome is None:
         notice.say(
             "error",
@@ -46,28 +41,28 @@ def say_outcome(
         why = (error.title, error.detail, error.hint)
         notice.say("warning", _("Not rolled back"), "\n".join(part for part in why if part))
         return
-    heading, lead = {
-        Outcome.SUCCEEDED: (_("Done: it runs and is healthy"), more),
-        Outcome.FAILED_RESTORED: (_("It failed; all is as it was before"), ""),
-        Outcome.FAILED_NOT_RESTORED: (_("It failed, and not everything could be put back"), ""),
-        Outcome.CANCELLED: (_("Cancelled; all is as it was before"), ""),
-        Outcome.ROLLED_BACK: (_("Rolled back"), rolled_back),
+    heading = {
+        Outcome.SUCCEEDED: _("Done: it runs and is healthy"),
+        Outcome.FAILED_RESTORED: _("It failed; all is as it was before"),
+        Outcome.FAILED_NOT_RESTORED: _("It failed, and not everything could be put back"),
+        Outcome.CANCELLED: _("Cancelled; all is as it was before"),
+        Outcome.ROLLED_BACK: _("Rolled back; all is as it was before")
+        if run.rolled_back
+        else _("Taken back; all is as it was before"),
     }[outcome]
-    parts = [lead]
+    parts = [more if outcome is Outcome.SUCCEEDED else restored(run)]
     if error is not None:
         parts += [error.title, error.detail, error.hint]
     notice.say(outcome_tone(outcome), heading, "\n".join(part for part in parts if part))
 
 
-def restored(task: Task) -> str:
-    """Return what taking a task back has restored, and what not."""
-    if task.serving:
-        again = _("{version} runs again.").format(version=task.serving)
-    elif task.first:
-        again = _("Nothing of that name runs any more.")
-    else:
-        again = _("What was there before is there again.")
-    return "\n".join(filter(None, (again, not_restored(task.cannot))))
+def restored(run: Run) -> str:
+    """Return what runs again or still after a run that put back what it did, and what is lost."""
+    if run.end is None or run.end.outcome not in RESTORED:
+        return ""
+    lost = not_restored(run.task.cannot) if run.end.switched else ""
+    runs = what_runs(run.end, run.task.serving, first=run.task.first)
+    return "\n".join(filter(None, (runs, lost)))
 
 
 def not_restored(cannot: Sequence[str]) -> str:

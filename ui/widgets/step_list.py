@@ -17,7 +17,14 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QPainter, QPainterPath, QResizeEvent
+from PySide6.QtGui import (
+    QFont,
+    QPainter,
+    QPainterPath,
+    QResizeEvent,
+    QTextLayout,
+    QTextOption,
+)
 from PySide6.QtWidgets import (
     QListView,
     QStyle,
@@ -32,6 +39,8 @@ from ui.theme import draw_icon, theme
 from ui.widgets.basics import paint_spinner
 
 Index = QModelIndex | QPersistentModelIndex
+LEFT, RIGHT = 46, 12  # of a step's words
+SMALL = 0.92  # the size of what stands beside and under a title
 TICK = 100  # milliseconds between two pictures while a step runs
 MOVING = frozenset({StepState.RUNNING, StepState.UNDOING})
 LOOKS = {  # icon and colour of each state
@@ -152,12 +161,39 @@ class StepModel(QAbstractListModel):
         return None
 
 
+def title_lines(title: str, font: QFont, width: float) -> list[str]:
+    """Return a step's title in lines of that width, whether it is shown bold or not."""
+    bold = QFont(font)
+    bold.setBold(True)
+    layout = QTextLayout(title, bold)
+    option = QTextOption()
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    layout.setTextOption(option)
+    lines = []
+    layout.beginLayout()
+    while (line := layout.createLine()).isValid():
+        line.setLineWidth(max(40.0, width))
+        lines.append(title[line.textStart() : line.textStart() + line.textLength()].strip())
+    layout.endLayout()
+    return lines or [""]
+
+
 class StepDelegate(QStyledItemDelegate):
     """Paints one step: badge, title, state and time, a bar while something is uploaded."""
 
+    def __init__(self, view: QListView) -> None:
+        super().__init__(view)
+        self._view = view
+
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        height = option.fontMetrics.height()
-        return QSize(120, round(height * 2) + 22)
+        lines = len(title_lines(str(index.data()), option.font, self._room))
+        return QSize(120, option.fontMetrics.height() * (lines + 1) + 22)
+
+    @property
+    def _room(self) -> int:
+        """The width of a title, the same whether the list scrolls or not."""
+        bar = self._view.verticalScrollBar().sizeHint().width()
+        return self._view.contentsRect().width() - bar - LEFT - RIGHT
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model = index.model()
@@ -177,7 +213,8 @@ class StepDelegate(QStyledItemDelegate):
         else:
             icon, colour = LOOKS[StepState.FAILED if row.failed else row.state]
             draw_icon(painter, icon, theme().colour_name(colour), badge)
-        _paint_words(painter, area.adjusted(46, 6, -12, -6), row, model)
+        titles = title_lines(row.title, painter.font(), self._room)
+        _paint_words(painter, area.adjusted(LEFT, 6, -RIGHT, -6), row, titles, model)
         painter.restore()
 
     @staticmethod
@@ -202,19 +239,22 @@ def _paint_ground(painter: QPainter, area: QRectF, row: _Row, *, focused: bool) 
         painter.drawPath(path)
 
 
-def _paint_words(painter: QPainter, area: QRectF, row: _Row, model: StepModel) -> None:
+def _paint_words(
+    painter: QPainter, area: QRectF, row: _Row, titles: Sequence[str], model: StepModel
+) -> None:
     font = painter.font()
-    size = font.pointSizeF()
     colour = theme().colour
-    spent = model.time_text(row)
-    small = painter.font()
-    small.setPointSizeF(size * 0.92)
-    painter.setFont(small)
-    width = painter.fontMetrics().horizontalAdvance(spent)
-    painter.setPen(colour("muted"))
     top = Qt.AlignmentFlag.AlignTop
-    painter.drawText(area, Qt.AlignmentFlag.AlignRight | top, spent)
-    below = QRectF(area.left(), area.top() + painter.fontMetrics().height() + 4, area.width(), 20)
+    line = painter.fontMetrics().height()
+    small = painter.font()
+    small.setPointSizeF(font.pointSizeF() * SMALL)
+    painter.setFont(small)
+    painter.setPen(colour("muted"))
+    spent = model.time_text(row)
+    under = area.top() + line * (len(titles) - 1) + painter.fontMetrics().height() + 4
+    below = QRectF(area.left(), under, area.width(), 20)
+    painter.drawText(below, Qt.AlignmentFlag.AlignRight | top, spent)
+    below.setRight(below.right() - painter.fontMetrics().horizontalAdvance(spent) - 8)
     if row.failed or row.state is StepState.UNDO_FAILED:
         painter.setPen(colour("danger"))
     elide = Qt.TextElideMode.ElideMiddle
@@ -223,9 +263,9 @@ def _paint_words(painter: QPainter, area: QRectF, row: _Row, model: StepModel) -
     font.setBold(row.state in MOVING)
     painter.setFont(font)
     painter.setPen(colour("muted" if row.state is StepState.PENDING else "text"))
-    title = area.adjusted(0, -1, -width - 8, 0)
-    words = painter.fontMetrics().elidedText(row.title, elide, int(title.width()))
-    painter.drawText(title, Qt.AlignmentFlag.AlignLeft | top, words)
+    for number, words in enumerate(titles):
+        place = area.adjusted(0, line * number - 1, 0, 0)
+        painter.drawText(place, Qt.AlignmentFlag.AlignLeft | top, words)
     if row.state in MOVING and row.pace.total:
         bar = QRectF(area.left(), area.bottom() - 1, area.width(), 4)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -250,6 +290,7 @@ class StepList(QListView):
         self.setProperty("role", "steps")
         self.setSelectionMode(QListView.SelectionMode.NoSelection)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # titles take as many lines as they need
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setViewportMargins(0, 6, 0, 6)

@@ -1,0 +1,29 @@
+"""What is so on the server after a run that did not end in success, in words."""
+
+from __future__ import annotations
+
+from app.events import Outcome, RunEnded
+from app.i18n import _
+
+RESTORED = frozenset({Outcome.FAILED_RESTORED, Outcome.CANCELLED, Outcome.ROLLED_BACK})
+
+
+def what_runs(ended: RunEnded, serving: str, *, first: bool) -> str:
+    """Return what runs after a run that put back what it did, "" where no more is known than that.
+
+    ``serving`` is the version that ran before it, "" where that isn't known; ``first``: nothing of
+    that name was there.
+    """
+    if ended.outcome not in RESTORED:
+        return ""
+    if first:
+        return _("Nothing of that name runs, as before.")
+    if not ended.switched:
+        return (
+            _("{version} was not interrupted: this run did not come to the switch.").format(
+                version=serving
+            )
+            if serving
+            else _("What was there before was not touched: this run did not come to the switch.")
+        )
+    return _("{version} runs again.").format(version=serving) if serving else ""
