@@ -78,17 +78,17 @@ def _releases(session: Session, request: DeployRequest) -> int:
         if not found:
             session.console.say(_("There is no release on {target}.").format(target=host.target))
             return DONE
-        heads = (_("Release"), _("Version"), _("State"), _("By"))
-        rows = [(item.id, item.version, _release_state(item, host), item.by) for item in found]
+
+        def words(item: Release) -> str:
+            return service.release_words(request, host.facts, item)
+
+        heads = (_("Release"), _("Version"), _("State"), _("Made"), _("By"))
+        rows = [(item.id, item.version, words(item), local_text(item.created), item.by)
+                for item in found]  # fmt: skip
         for line in table((heads, *rows)):
             session.console.say(line)
         _say_interrupted(session, host)
     return DONE
-
-
-def _release_state(item: Release, host: Host) -> str:
-    words = service.release_words(host.request, host.facts, item)
-    return _(", ").join((words, _("uncommitted changes"))) if item.dirty else words
 
 
 def logs(session: Session) -> int:

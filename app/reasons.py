@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 from app.i18n import _
 from app.patience import is_held
 
 # The numbers of these are from other lists: 1 is no lack of permission there. By name, for nothing
 # can be imported where the system refuses files.
-OTHER_NUMBERS = {"SSLError", "gaierror", "herror"}
+OTHER_NUMBERS = {"SSLError", "herror"}
 
 
 def reason(error: BaseException) -> str:
@@ -17,6 +18,8 @@ def reason(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
     own = error.strerror or str(error) or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        return _of_the_resolver(error.errno or 0, own)
     if OTHER_NUMBERS & {kind.__name__ for kind in type(error).__mro__}:
         return own
     usual = {
@@ -39,3 +42,12 @@ def reason(error: BaseException) -> str:
     }
     # Windows says more of a file that another program has open than Python's number does
     return own if is_held(error) else usual.get(error.errno or 0, own)
+
+
+def _of_the_resolver(number: int, own: str) -> str:
+    no_address = getattr(socket, "EAI_NODATA", socket.EAI_NONAME)  # not every system has it
+    if number in (socket.EAI_NONAME, no_address):
+        return _("No computer of this name was found.")
+    if number == socket.EAI_AGAIN:
+        return _("The name server did not answer.")
+    return own

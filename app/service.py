@@ -119,6 +119,8 @@ def release_words(request: DeployRequest, facts: HostFacts, release: Release) ->
         parts.append(_("pinned"))
     if release.adopted:
         parts.append(_("adopted"))
+    if release.dirty:
+        parts.append(_("uncommitted changes"))
     return _(", ").join(filter(None, parts))
 
 

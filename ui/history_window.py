@@ -54,11 +54,13 @@ class RunModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self.runs: tuple[Run, ...] = ()
+        self._ended_later: dict[int, Outcome] = {}
 
     def show_runs(self, runs: Sequence[Run]) -> None:
         """Show these runs."""
         self.beginResetModel()
         self.runs = tuple(runs)
+        self._ended_later = ended_later(self.runs)
         self.endResetModel()
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
@@ -84,7 +86,7 @@ class RunModel(QAbstractTableModel):
                 local_text(run.when),
                 run.title,
                 run.version,
-                outcome_text(run.outcome),
+                self._outcome_text(run),
                 duration_text(run.seconds) if run.outcome else "",
             )[index.column()]
         if role == Qt.ItemDataRole.ForegroundRole and index.column() == 3:
@@ -92,6 +94,30 @@ class RunModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{run.title}\n\n{run.error}" if run.error else run.title
         return None
+
+    def _outcome_text(self, run: Run) -> str:
+        later = self._ended_later.get(run.id)
+        if later is None:
+            return outcome_text(run.outcome)
+        if later is Outcome.SUCCEEDED:
+            return _("interrupted, finished later")
+        return _("interrupted, taken back later")
+
+
+def ended_later(runs: Sequence[Run]) -> dict[int, Outcome]:
+    """Return how interrupted runs, by their id, were ended by a later one; ``runs`` newest first.
+
+    Nothing else can be done with a service until that: what comes next of its release is that.
+    """
+    ends: dict[int, Outcome] = {}
+    next_of: dict[tuple[str, str, str], Outcome] = {}
+    for run in runs:
+        release = (run.name, run.target, run.release)
+        if run.outcome in (Outcome.SUCCEEDED, Outcome.ROLLED_BACK):
+            next_of[release] = run.outcome
+        elif run.outcome is None and release in next_of:
+            ends[run.id] = next_of[release]
+    return ends
 
 
 class HistoryWindow(QWidget):

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 
 from app import rules
 from app.errors import SlipwayError
+from app.events import Outcome
 from app.i18n import _
 from app.request import DeployRequest
 from ui.draft import Draft
@@ -367,23 +368,29 @@ class Wizard(QMainWindow):
         """Ask, then undo the interrupted run that was found on the server."""
         from ui import draft_tasks
 
-        words = _("What it did on {target} is undone, and what was there before runs again.")
+        words = _("What “{title}” did is undone: then all is as it was before.")
         self._ask_and_run(
             draft_tasks.take_back(self.draft, self.history),
             _("Take the interrupted run back now?"),
-            words.format(target=self.draft.target),
+            words.format(title=self._interrupted_title),
             _("&Take it back"),
         )
+
+    @property
+    def _interrupted_title(self) -> str:
+        facts = self.draft.facts
+        run = facts.records.interrupted if facts else None
+        return run.title if run else self.draft.request.name
 
     def finish(self) -> None:
         """Ask, then go on with the interrupted run that was found on the server."""
         from ui import draft_tasks
 
-        words = _("It goes on where it stood on {target}. If that fails, all of it is undone.")
+        words = _("“{title}” goes on where it stood. If that fails, all of it is undone.")
         self._ask_and_run(
             draft_tasks.finish(self.draft, self.history),
             _("Finish the interrupted run now?"),
-            words.format(target=self.draft.target),
+            words.format(title=self._interrupted_title),
             _("&Finish it"),
             ends=False,
         )
@@ -418,7 +425,8 @@ class Wizard(QMainWindow):
         if run is None or self._begun is None:
             return
         path, begun = self._begun
-        self.draft.settings.remember_run(path, begun if run.running else None)
+        half_done = run.running or run.outcome in (None, Outcome.FAILED_NOT_RESTORED)
+        self.draft.settings.remember_run(path, begun if half_done else None)
         if run.running:
             return
         if self._notifier is None:

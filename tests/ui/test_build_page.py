@@ -69,6 +69,7 @@ def test_it_builds_by_itself_and_says_what_came_out(
 ) -> None:
     assert page._state._words.text() == "Not built yet"
     opened(qtbot, draft, project("good"))
+    assert page._state._again.text() == "B&uild now"
     qtbot.waitUntil(lambda: draft.building.running, timeout=WAIT)
     assert page._state._words.text() == "Building for linux/amd64…"
     assert page._state._cancel.isVisible()

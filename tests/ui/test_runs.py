@@ -24,6 +24,7 @@ from app.winhost import Tell
 from tests.unit.test_plan import SECRETS, after, facts, image, request, two_releases
 from ui.dialogs import ConfirmDialog
 from ui.draft import Draft
+from ui.history_window import RunModel, ended_later
 from ui.pages.deploy import DeployPage, back_words, browser_url
 from ui.release_page import ReleasePage
 from ui.report import outcome_text
@@ -243,6 +244,32 @@ def test_a_rollback_is_read_before_it_runs(qtbot: QtBot, history: History) -> No
 
 
 # Deploy
+
+
+def test_history_tells_how_an_interrupted_run_was_ended_later(history: History) -> None:
+    def add(release: str, outcome: Outcome | None, name: str = "hello") -> int:
+        target = Target("localhost", "local")
+        made = history.add(DeployRequest(name, targets=(target,)), "Run", release)
+        if outcome is not None:
+            history.finish(made.id, outcome)
+        return made.id
+
+    first = add("one", None)
+    add("one", Outcome.SUCCEEDED)
+    second = add("two", None)
+    add("two", Outcome.FAILED_NOT_RESTORED)
+    add("two", Outcome.ROLLED_BACK)
+    third = add("three", None)
+    add("four", Outcome.SUCCEEDED)
+    add("three", Outcome.SUCCEEDED, "another")
+    runs = history.runs()
+    assert ended_later(runs) == {first: Outcome.SUCCEEDED, second: Outcome.ROLLED_BACK}
+    model = RunModel()
+    model.show_runs(runs)
+    told = {run.id: model.data(model.index(row, 3)) for row, run in enumerate(runs)}
+    assert told[first] == "interrupted, finished later"
+    assert told[second] == "interrupted, taken back later"
+    assert told[third] == "interrupted"
 
 
 def test_success_then_roll_back(qtbot: QtBot, page: DeployPage, history: History) -> None:

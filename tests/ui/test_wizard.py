@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
@@ -29,7 +30,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from app.errors import SlipwayError
-from app.events import Outcome
+from app.events import Outcome, RunEnded
 from app.history import History
 from app.request import DeployRequest, HealthOptions, Target
 from app.runner import Runner
@@ -318,7 +319,11 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
     assert not ready.next_button.isEnabled()
     for answer in (1, 0):
         chosen.click()
-        answers = ready.findChildren(ConfirmDialog)[-1].findChildren(QPushButton)
+        asked = ready.findChildren(ConfirmDialog)[-1]
+        assert any(
+            "“Deploy " in each.text().replace("\u200b", "") for each in asked.findChildren(QLabel)
+        )
+        answers = asked.findChildren(QPushButton)
         assert [each.text() for each in answers] == [consent, "&Cancel"]
         assert not ready.deploying
         ready.draft.look_again()  # what is asked stands, whatever is found out meanwhile
@@ -326,6 +331,20 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
     assert ready.deploying
     qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
     assert f'"greeting":"{greeting}"' in get(port)
+
+
+def test_a_run_that_could_not_put_everything_back_is_told_at_the_next_start(
+    qtbot: QtBot, ready: Wizard
+) -> None:
+    deploy(qtbot, ready)
+    settings, run = ready.draft.settings, ready.deploy.run
+    assert run is not None
+    assert [each.run for each in settings.projects] == [None]
+    run.end = RunEnded(Outcome.FAILED_NOT_RESTORED)
+    run.changed.emit()
+    (kept,) = [each.run for each in settings.projects]
+    assert kept is not None
+    assert kept.title == run.task.title
 
 
 def test_the_last_run_is_not_that_of_another_project(

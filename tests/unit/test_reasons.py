@@ -28,13 +28,28 @@ def test_the_usual_reasons_are_told_in_the_users_language(tmp_path: Path) -> Non
         (OSError(errno.EDOM, os.strerror(errno.EDOM)), os.strerror(errno.EDOM)),
         (OSError("without a number"), "without a number"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), "[SSL: WRONG_VERSION_NUMBER]"),
-        (socket.gaierror(2, "try again"), "try again"),
+        (socket.gaierror(2, "something else"), "something else"),
         (ValueError("not of the system"), "not of the system"),
         (TimeoutError(), "TimeoutError"),
     ],
 )
 def test_others_speak_for_themselves(error: Exception, words: str) -> None:
     assert reason(error) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (socket.EAI_NONAME, "No computer of this name was found."),
+        (socket.EAI_AGAIN, "The name server did not answer."),
+    ],
+)
+def test_what_the_resolver_says_is_in_the_users_language(number: int, words: str) -> None:
+    error = socket.gaierror(number, "Name or service not known")
+    assert reason(error) == words
+    use_language("zh_CN")
+    assert "Name" not in reason(error)
+    assert reason(error) != words
 
 
 def test_a_file_that_another_program_has_open_is_told_as_windows_tells_it() -> None:

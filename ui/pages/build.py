@@ -234,8 +234,10 @@ class BuildState(Card):
         self._cancel.setVisible(running)
         if had_focus and running:
             self._cancel.setFocus()  # not wherever Qt would look next
-        self._again.setVisible(not running and draft.project is not None)
         error = draft.building.error
+        begun = draft.package is not None or error is not None
+        self._again.setText(_("B&uild again") if begun else _("B&uild now"))
+        self._again.setVisible(not running and draft.project is not None)
         self._show_words()
         self.diagnostics.show_diagnostics(
             error.diagnostics if isinstance(error, BuildError) else (),
@@ -389,7 +391,12 @@ def version_words(project: GoProject | None, version: str) -> str:
         return ""
     if project.revision is None:
         return _("The project is not under git: give a version, or one is made from the source.")
-    return _("From git: {version}").format(version=project.revision.describe)
+    words = (
+        _("From git: {version}, for there are changes that are not committed")
+        if project.revision.dirty
+        else _("From git: {version}")
+    )
+    return words.format(version=project.revision.describe)
 
 
 def built_words(package: Package) -> str:

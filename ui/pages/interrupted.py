@@ -43,8 +43,8 @@ def interrupted_title(run: Interrupted) -> str:
 def interrupted_words(run: Interrupted) -> str:
     """Return what of an interrupted run is done and what is not."""
     nothing = _("nothing")
-    lines = [_("Done: {steps}").format(steps=_(", ").join(run.done) or nothing)]
+    lines = [_("Done: {steps}").format(steps=_("; ").join(run.done) or nothing)]
     if run.under_way:
         lines.append(_("Under way, perhaps half done: {step}").format(step=run.under_way))
-    lines.append(_("Not begun: {steps}").format(steps=_(", ").join(run.not_begun) or nothing))
+    lines.append(_("Not begun: {steps}").format(steps=_("; ").join(run.not_begun) or nothing))
     return "\n".join(lines)

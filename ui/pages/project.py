@@ -215,10 +215,10 @@ class ProjectPage(Page):
             return
         self._unfinished.say(
             "warning",
-            _("Slipway has not seen the end of “{title}”").format(title=found.run.title),
+            _("“{title}” may be half done").format(title=found.run.title),
             _(
-                "It may have been interrupted. Open {path}, go to Server and connect: there it is "
-                "finished or taken back."
+                "Slipway has not seen its end, or could not put everything back. Open {path}, "
+                "go to Server and connect: there it is finished or taken back."
             ).format(path=found.path),
         )
 

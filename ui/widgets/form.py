@@ -23,7 +23,11 @@ from ui.widgets.basics import Icon, bring_into_sight, label
 
 LABEL_WIDTH = 168
 # reasons for which the focus leaves a field that the user has not left
-PASSING = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+PASSING = (
+    Qt.FocusReason.PopupFocusReason,
+    Qt.FocusReason.MenuBarFocusReason,
+    Qt.FocusReason.ActiveWindowFocusReason,
+)
 BY_KEY = (
     Qt.FocusReason.ShortcutFocusReason,
     Qt.FocusReason.TabFocusReason,
