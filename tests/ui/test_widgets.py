@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from PySide6.QtGui import QFocusEvent, QGuiApplication
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QFontMetricsF, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QLabel,
@@ -24,7 +24,7 @@ from ui.widgets.form import Field
 from ui.widgets.log_view import ADDED, KEPT, LONGEST, SHOWN, LogView
 from ui.widgets.rows import Column, RowsEditor
 from ui.widgets.run_view import RunView
-from ui.widgets.step_list import StepList, StepModel
+from ui.widgets.step_list import StepList, StepModel, title_lines
 
 # Amounts
 
@@ -112,11 +112,18 @@ def test_a_menu_or_another_window_does_not_count_as_leaving_a_field(qtbot: QtBot
     control = QLineEdit()
     field = field_in(qtbot, control)
     field.show_problem(Problem("deploy.env", "It is empty."))
+    other = field.window().findChildren(QLineEdit)[0]
+    for reason in (
+        Qt.FocusReason.PopupFocusReason,
+        Qt.FocusReason.MenuBarFocusReason,
+        Qt.FocusReason.ActiveWindowFocusReason,
+    ):
+        control.setFocus()
+        other.setFocus(reason)
+        assert other.hasFocus()
+        assert not control.property("bad"), reason
     control.setFocus()
-    for reason in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
-        QCoreApplication.sendEvent(control, QFocusEvent(QEvent.Type.FocusOut, reason))
-        assert not control.property("bad")
-    field.window().findChildren(QLineEdit)[0].setFocus(Qt.FocusReason.MouseFocusReason)
+    other.setFocus(Qt.FocusReason.MouseFocusReason)
     assert control.property("bad")
 
 
@@ -281,6 +288,29 @@ def test_an_ended_run_says_what_failed_and_what_was_never_begun(qtbot: QtBot) ->
     view.take([RunEnded(Outcome.FAILED_RESTORED)])
     lines = [model.second_line(row) for row in model.rows]
     assert lines == ["undone", "failed; what it did is undone", "not begun"]
+
+
+def test_a_title_of_a_step_takes_as_many_lines_as_it_needs(qtbot: QtBot) -> None:
+    title = "Record 20261128-141912-v1.4.2-dirty as the one that serves"
+    view = StepList()
+    qtbot.addWidget(view)
+    view.show_rows(("Release the lock", title))
+    view.resize(240, 300)
+    with qtbot.waitExposed(view):
+        view.show()
+
+    def heights() -> list[int]:
+        return [view.visualRect(view.steps.index(row, 0)).height() for row in range(2)]
+
+    one, several = heights()
+    assert several >= one + 2 * view.fontMetrics().height()
+    words = title_lines(title, view.font(), 182)
+    assert "".join(words).replace(" ", "") == title.replace(" ", "")
+    bold = view.font()
+    bold.setBold(True)
+    assert all(QFontMetricsF(bold).horizontalAdvance(line) <= 182 for line in words)
+    view.resize(900, 300)
+    qtbot.waitUntil(lambda: heights() == [one, one])
 
 
 def test_a_step_that_failed_stays_in_sight(qtbot: QtBot) -> None:
