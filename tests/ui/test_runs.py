@@ -353,7 +353,7 @@ def test_a_failure_is_told_and_can_be_passed_on(
     run = begun(qtbot, page, stage)
     stage.let_go()
     ended(qtbot, run)
-    what = ["v1.3.0 runs again.", error.title, error.detail, error.hint]
+    what = ["v1.3.0 runs again.", "", error.title, error.detail, error.hint]
     assert page.notice.text.splitlines()[1:] == what
     page.copy_report()
     report = QGuiApplication.clipboard().text()

@@ -50,10 +50,10 @@ def say_outcome(notice: Notice, run: Run, more: str = "") -> None:
         if run.rolled_back
         else _("Taken back; all is as it was before"),
     }[outcome]
-    parts = [more if outcome is Outcome.SUCCEEDED else restored(run)]
-    if error is not None:
-        parts += [error.title, error.detail, error.hint]
-    notice.say(outcome_tone(outcome), heading, "\n".join(part for part in parts if part))
+    runs = more if outcome is Outcome.SUCCEEDED else restored(run)
+    why = (error.title, error.detail, error.hint) if error else ()
+    text = "\n\n".join(filter(None, (runs, "\n".join(filter(None, why)))))
+    notice.say(outcome_tone(outcome), heading, text)
 
 
 def restored(run: Run) -> str:
