@@ -57,6 +57,7 @@ PACKAGED = (
 )  # fmt: skip
 # What makes the package for Windows on Linux, and tries it out, beside the lab.
 WINDOWS_PACKAGE_PROGRAMS = {"makensis": "nsis", "Xvfb": "xvfb"}
+QUICK = ("-mnot slow",)
 WINDOWS_TEST_PROGRAMS = {"git": "git", "Xvfb": "xvfb"}
 FONTS = {
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
@@ -108,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     test_command.add_argument(
         "--desktop", choices=("western", "chinese"), help="with --windows: only on this one"
+    )
+    test_command.add_argument(
+        "--quick", action="store_true", help="with --windows: without the tests marked “slow”"
     )
     test_command.add_argument(
         "--trips",
@@ -162,7 +166,7 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.windows and arguments.package:
         return test_windows_package(rest)
     if arguments.windows:
-        return test_windows(arguments.desktop, rest)
+        return test_windows(arguments.desktop, [*QUICK, *rest] if arguments.quick else rest)
     install_test_programs(package=arguments.package)
     if arguments.package and not is_packaged() and package(arguments, []):
         return 1

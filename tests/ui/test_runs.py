@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -372,6 +372,9 @@ def test_what_one_reads_does_not_jump_when_the_run_ends(
     ended(qtbot, run)
     qtbot.waitUntil(lambda: page.notice.height() > 40)
     assert page.view.mapTo(page, QPoint(0, 0)) == place
+    page._copy.setFocus()
+    qtbot.keyClick(page._copy, Qt.Key.Key_Tab)
+    assert page.server_button.hasFocus(), "Tab goes downwards"
 
 
 def test_no_connection_is_a_failure_that_changed_nothing(

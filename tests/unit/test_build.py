@@ -108,6 +108,7 @@ def test_a_service_is_built_stamped_and_described(go, tmp_path):
             process.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("platform", "binary", "static"),
     [("linux/arm64", "hello", True), ("windows/amd64", "hello.exe", False)],
@@ -121,6 +122,7 @@ def test_other_platforms(go, hello, tmp_path, platform, binary, static):
     assert header.platform == platform
 
 
+@pytest.mark.slow
 def test_the_same_source_gives_the_same_bytes(go, hello, tmp_path):
     copy = tmp_path / "elsewhere" / "项目 two"
     shutil.copytree(hello.path, copy)
@@ -160,6 +162,7 @@ def test_a_version_that_cannot_be_quoted_is_refused():
     assert caught.value.key == "build.version"
 
 
+@pytest.mark.slow
 def test_the_automatic_version_is_git_s_or_made_from_the_source(go, hello, tmp_path):
     options = BuildOptions(stamp="main.version")
     without = build(hello, options, "", host_platform(), go, tmp_path / "out")
@@ -178,6 +181,7 @@ def test_the_automatic_version_is_git_s_or_made_from_the_source(go, hello, tmp_p
     assert run(tagged.path) == "v3"
 
 
+@pytest.mark.slow
 def test_tags_flags_and_environment_reach_the_compiler(go, hello, tmp_path):
     tagged = '//go:build extra\n\npackage main\n\nfunc init() { version += "+extra" }\n'
     (hello.path / "extra.go").write_text(tagged)
@@ -224,6 +228,7 @@ def test_blanks_and_chinese_in_both_paths(go, hello, tmp_path):
     assert run(artifact.path) == "dev"
 
 
+@pytest.mark.slow
 def test_third_party_modules_and_included_files(go, tmp_path):
     options = BuildOptions(include=("config",))
     artifact = build(sample("modules", go), options, "", "linux/amd64", go, tmp_path / "out")
@@ -314,6 +319,7 @@ def test_vet_s_findings_become_places(go, hello, tmp_path):
     assert "%d" in found.message
 
 
+@pytest.mark.slow
 def test_failing_tests_become_places(go, tmp_path):
     error = failure(
         sample("failing-test", go), go, tmp_path / "out", BuildOptions(checks=("test",))
@@ -375,6 +381,7 @@ def test_a_platform_that_go_does_not_know(go, hello, tmp_path):
     assert "linux/z80" in caught.value.title
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_result_s_place(go, hello, tmp_path):
     (tmp_path / "out" / "hello").mkdir(parents=True)
     with pytest.raises(BuildError, match="cannot be written"):
@@ -424,6 +431,7 @@ def test_a_project_that_is_gone(go, hello, tmp_path):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_older_result_survives_a_failed_build(go, hello, tmp_path):
     out = tmp_path / "out"
     before = build(hello, BuildOptions(version="v1"), "", "linux/amd64", go, out)

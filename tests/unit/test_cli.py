@@ -274,6 +274,7 @@ def test_without_a_terminal_nothing_happens_unless_agreed(run: Run, service: Ser
     assert not service.root.exists()
 
 
+@pytest.mark.slow
 def test_plan_changes_nothing_and_shows_all(run: Run, service: Service) -> None:
     answer = run("plan", service.file)
     assert answer.code == 0
@@ -295,6 +296,7 @@ def states(run: Run, service: Service) -> list[str]:
     return [re.split(",|  ", line[head.index("State") :])[0] for line in lines]
 
 
+@pytest.mark.slow
 def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     answer = run("deploy", service.file, "--yes")
     assert answer.code == 0, answer.err
@@ -365,6 +367,7 @@ def test_deploy_again_next_and_back(run: Run, service: Service) -> None:
     assert [made.version for made in History().runs()] == ["v2", "v1", "v2", "v1"]
 
 
+@pytest.mark.slow
 def test_a_failed_deployment_ends_with_1_and_the_old_version_serves(
     run: Run, service: Service
 ) -> None:
@@ -391,6 +394,7 @@ def test_what_does_not_build_touches_nothing(run: Run, service: Service) -> None
     assert not service.root.exists()
 
 
+@pytest.mark.slow
 def test_secrets_stay_out_of_sight(
     run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +411,7 @@ def test_secrets_stay_out_of_sight(
     assert "rosebud-17" not in everything
 
 
+@pytest.mark.slow
 def test_a_secret_may_come_from_the_keyring(
     run: Run, service: Service, memory_keyring: Any
 ) -> None:
@@ -430,6 +435,7 @@ def test_several_targets_stop_at_the_first_that_fails(run: Run, service: Service
     assert [shape["target"] for shape in shapes] == ["127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_a_history_that_cannot_be_written_disturbs_nothing(run: Run, service: Service) -> None:
     History().path.mkdir(parents=True)
     answer = run("deploy", service.file, "--yes")
@@ -440,6 +446,7 @@ def test_a_history_that_cannot_be_written_disturbs_nothing(run: Run, service: Se
 # -- the lock ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lock_is_named_kept_and_released(run: Run, service: Service) -> None:
     assert run("deploy", service.file, "--yes").code == 0
     transport = LocalTransport()
@@ -502,6 +509,7 @@ def test_cancelling_the_build_touches_nothing(service: Service) -> None:
     assert not service.root.exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None:
     assert run("deploy", service.file, "--yes").code == 0
     (old,) = (service.place / "releases").iterdir()
@@ -514,6 +522,7 @@ def test_what_cannot_be_restored_ends_with_3(run: Run, service: Service) -> None
     assert History().runs()[0].outcome is Outcome.FAILED_NOT_RESTORED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["rollback", "resume"])
 def test_a_killed_run_is_told_and_finished(
     run: Run, service: Service, way: str, monkeypatch: pytest.MonkeyPatch
@@ -579,6 +588,7 @@ def test_a_command_to_go_on_with_names_the_target_where_there_are_several(
     assert "resume" not in told
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_does_not_end_the_run(service: Service) -> None:
     process = begun(service, "[1/8]")
     assert process.stdout
@@ -658,6 +668,7 @@ def test_json_progress_is_at_most_ten_a_second(
 # -- demo --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_demo_observes_what_it_claims(run: Run, home: Path) -> None:
     answer = run("demo", "--headless")
     assert answer.code == 0, answer.out + answer.err

@@ -293,6 +293,7 @@ def with_commands() -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # each page builds and deploys several times
 @pytest.mark.parametrize("page", with_commands(), ids=lambda page: page.name)
 def test_commands_run(page: Path, sandbox: Sandbox) -> None:

@@ -48,6 +48,8 @@ from tests.waiting import KILL, alive, parent_of, wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = Target("localhost", "local")
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Desktop:

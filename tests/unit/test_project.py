@@ -67,6 +67,7 @@ def test_a_workspace_with_several_programs(go):
     assert project.mains[0].stamps == ("example.com/workspace/shared/version.Version",)
 
 
+@pytest.mark.slow
 def test_choosing_a_program(go):
     project = open_project(PROJECTS / "workspace", go)
     public = project.mains[1]
@@ -449,6 +450,7 @@ def test_the_profile_itself_does_not_make_it_dirty(repository):
     assert not revision.dirty
 
 
+@pytest.mark.slow
 def test_the_digest_of_the_source_follows_the_source(go, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):

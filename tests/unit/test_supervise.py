@@ -160,6 +160,7 @@ def test_a_program_that_cannot_be_run_is_a_failed_start(place: Place) -> None:
     assert place.start(place.release("v2", LIVES))["state"] == "running"
 
 
+@pytest.mark.slow
 def test_stop_while_it_waits_to_start_again(place: Place) -> None:
     place.start(place.release("v1", CRASHES))
     # the third pause is longer than the slowest machine needs to ask for a stop
@@ -206,6 +207,7 @@ def test_sigterm_to_the_supervisor_stops_the_program(place: Place) -> None:
 # -- a supervisor that was killed --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stop_ends_a_program_whose_supervisor_was_killed(place: Place) -> None:
     found = place.start(place.release("v1", LIVES))
     place.kill_supervisor()
@@ -216,6 +218,7 @@ def test_stop_ends_a_program_whose_supervisor_was_killed(place: Place) -> None:
     assert place.status()["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_start_ends_a_program_whose_supervisor_was_killed(place: Place) -> None:
     old = place.start(place.release("v1", LIVES))
     place.kill_supervisor()

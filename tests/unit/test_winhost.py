@@ -63,11 +63,13 @@ def failed(**fields: object) -> str:
     return EARLIER + json.dumps({"error": FAILED | fields}) + "\n"
 
 
+@pytest.mark.slow
 def test_what_can_be_tested_without_windows(go: Toolchain) -> None:
     done = run_go(go, "test", "./...")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["linux/amd64", "windows/amd64", "windows/arm64"])
 def test_vet_finds_nothing(go: Toolchain, platform: str) -> None:
     system, arch = platform.split("/")
@@ -101,6 +103,7 @@ def test_the_id_is_that_of_the_sources_whatever_their_line_ends(sources: Path) -
     assert winhost.remote_path(first) == (rf"C:\Program Files\Slipway\slipway-host-{first}.exe")
 
 
+@pytest.mark.slow
 def test_it_is_built_once_and_kept(go: Toolchain, monkeypatch: pytest.MonkeyPatch) -> None:
     path = winhost.program("amd64", go)
     header = read_header(path)

@@ -44,16 +44,16 @@ class DeployPage(Page):
         super().__init__(draft)
         self.view = RunView()
         self.body.addWidget(self.view, 1)
-        self.body.addWidget(self.notice)  # below: what one reads does not jump when the run ends
-        self.body.addLayout(self._bottom_row())
-        self._clock = QTimer(self)
-        self._clock.setInterval(500)
-        self._clock.timeout.connect(self._show_time)
         self._copy = button(_("Copy re&port"), self.copy_report, "copy")
         self._open = button(_("Open in &browser"), self._open_browser, "globe")
         for each in (self._open, self._copy):
             self.notice.buttons.addWidget(each)
         self.notice.buttons.addStretch(1)
+        self.body.addWidget(self.notice)  # below: what one reads does not jump when the run ends
+        self.body.addLayout(self._bottom_row())
+        self._clock = QTimer(self)
+        self._clock.setInterval(500)
+        self._clock.timeout.connect(self._show_time)
 
     def _bottom_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
