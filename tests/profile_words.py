@@ -230,11 +230,11 @@ KEYS = {
             "one is stopped; turn it off where two at once would hurt."
         ),
         (
-            "停止旧版本之前，先不发布端口，启动一次新版本并检查；如果两个版本同时运行会出问题，请"
+            "停止旧版本之前，先不映射端口，启动一次新版本并检查；如果两个版本同时运行会出问题，请"
             "关闭。"
         ),
     ),
-    "deploy.docker.ports": ("Published ports.", "发布的端口。"),
+    "deploy.docker.ports": ("Published ports.", "映射的端口。"),
     "deploy.docker.volumes": (
         (
             "Folders of the server or named volumes in the container. Rolling back does not "
