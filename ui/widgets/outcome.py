@@ -51,8 +51,8 @@ def say_outcome(notice: Notice, run: Run, more: str = "") -> None:
         else _("Taken back; all is as it was before"),
     }[outcome]
     runs = more if outcome is Outcome.SUCCEEDED else restored(run)
-    why = (error.title, error.detail, error.hint) if error else ()
-    text = "\n\n".join(filter(None, (runs, "\n".join(filter(None, why)))))
+    why = "\n".join(filter(None, (error.title, error.detail, error.hint))) if error else ""
+    text = "\n\n".join(filter(None, (runs, why)))
     notice.say(outcome_tone(outcome), heading, text)
 
 
