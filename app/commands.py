@@ -181,7 +181,10 @@ class Recorder:
         }
         say = self._console.say if EXIT_CODES[outcome] == DONE else self._console.warn
         say(texts[outcome])
-        runs = self._ended and what_runs(self._ended, self._made.serving, first=self._made.first)
+        made = self._made
+        runs = self._ended and what_runs(
+            self._ended, made.serving, first=made.first, current=made.current
+        )
         if runs:
             say(runs)
         if self._log:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from app.errors import HealthCheckFailed
 from app.i18n import _
+from app.reasons import reason
 from app.request import HealthOptions
 from app.step import RunContext
 from app.transport import TOOL, Command, Script
@@ -92,9 +93,7 @@ def probe(ctx: RunContext, health: HealthOptions, at: Endpoint) -> str:
             return ""
         return _judge(_http_status(connection, health), health)
     except (OSError, http.client.HTTPException) as problem:
-        return _("no HTTP answer on port {port}: {problem}").format(
-            port=at.port, problem=problem or type(problem).__name__
-        )
+        return _no_answer(health, at, reason(problem))
     finally:
         connection.close()
 
@@ -122,6 +121,14 @@ def _http_status(connection: socket.socket, health: HealthOptions) -> int:
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     client.request("GET", path, headers={"User-Agent": "slipway", "Connection": "close"})
     return client.getresponse().status
+
+
+def _no_answer(health: HealthOptions, at: Endpoint, problem: str) -> str:
+    problem = problem.rstrip(".。")
+    if health.http:
+        words = _("no HTTP answer from {url}: {problem}")
+        return words.format(url=health.http, problem=problem)
+    return _("port {port}: {problem}").format(port=at.port, problem=problem)
 
 
 def _judge(status: int, health: HealthOptions) -> str:
@@ -159,10 +166,10 @@ def _probe_from_windows(ctx: RunContext, health: HealthOptions, at: Endpoint) ->
     answer = json.loads(result.stdout)
     if answer["refused"]:
         return _("port {port} refuses connections").format(port=at.port)
-    if answer["problem"]:
-        return _("port {port}: {problem}").format(
-            port=at.port, problem=answer["problem"].rstrip(".")
-        )
+    if problem := answer["problem"]:
+        if problem == "no answer in time":  # all others are Windows' own words
+            problem = _("Nothing answered in time.")
+        return _no_answer(health, at, problem)
     return _judge(answer["status"], health) if health.http else ""
 
 

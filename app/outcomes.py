@@ -8,11 +8,11 @@ from app.i18n import _
 RESTORED = frozenset({Outcome.FAILED_RESTORED, Outcome.CANCELLED, Outcome.ROLLED_BACK})
 
 
-def what_runs(ended: RunEnded, serving: str, *, first: bool) -> str:
+def what_runs(ended: RunEnded, serving: str, *, first: bool, current: str = "") -> str:
     """Return what runs after a run that put back what it did, "" where no more is known than that.
 
-    ``serving`` is the version that ran before it, "" where that isn't known; ``first``: nothing of
-    that name was there.
+    ``serving`` is the version that ran before it, "" where that isn't known. Then ``current`` may
+    be the one that was recorded. ``first``: nothing of that name was there.
     """
     if ended.outcome not in RESTORED:
         return ""
@@ -26,4 +26,6 @@ def what_runs(ended: RunEnded, serving: str, *, first: bool) -> str:
             if serving
             else _("What was there before was not touched: this run did not come to the switch.")
         )
-    return _("{version} runs again.").format(version=serving) if serving else ""
+    if serving:
+        return _("{version} runs again.").format(version=serving)
+    return _("{version} is the current release again.").format(version=current) if current else ""

@@ -37,8 +37,8 @@ class Plan:
     ``state`` is what the server's records said: if they say something else when the plan is run,
     it is not run. ``hidden`` are secrets that may appear in output though no step uses them.
     ``restores`` and ``cannot`` say in plain words what rolling back brings back and what not;
-    ``serving`` is the version that runs before the plan is carried out, "" where that isn't known;
-    ``first``: nothing of that name is there before.
+    ``serving`` is the version that runs before the plan is carried out, "" if that isn't known;
+    ``current`` is then the one on record, if any; ``first``: nothing of that name is there before.
     """
 
     title: str
@@ -54,6 +54,7 @@ class Plan:
     restores: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
     serving: str = ""
+    current: str = ""
     first: bool = False
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()

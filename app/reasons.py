@@ -22,6 +22,8 @@ def reason(error: BaseException) -> str:
         return _of_the_resolver(error.errno or 0, own)
     if OTHER_NUMBERS & {kind.__name__ for kind in type(error).__mro__}:
         return own
+    if isinstance(error, TimeoutError) and not error.errno:
+        return _("Nothing answered in time.")
     usual = {
         errno.ENOENT: _("There is no such file or folder."),
         errno.EACCES: _("Access is denied."),

@@ -29,6 +29,7 @@ def plan_of(interrupted: Interrupted, request: DeployRequest, facts: HostFacts) 
         run=interrupted.run,
         store=store,
         version=facts.records.version_of(interrupted.release),
+        current=facts.records.version_before(interrupted.release),
         steps=tuple(step_from_json(_rebound(data, store, facts)) for data in interrupted.steps),
     )
 

@@ -246,6 +246,11 @@ class Records:
         record = self.find(release)
         return record.version if record else ""
 
+    def version_before(self, release: str) -> str:
+        """Return the version that was current before a run of ``release``, "" if none was."""
+        state = self.state
+        return self.version_of(state.previous if state.current == release else state.current)
+
     def named(self, words: str) -> Release | None:
         """Return the release of this id, or the only one of this version; None otherwise."""
         versions = [item for item in self.releases if item.version == words]

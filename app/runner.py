@@ -81,6 +81,7 @@ class Runner:
         self._reconnect = reconnect
         self._journal = Journal(plan.store, plan.run)
         self._done: list[Done] = []
+        self._found: list[tuple[int, StepState]] = []  # what another desktop had begun
         self._failed = False
         self._switched = False
         self._over = ""
@@ -109,13 +110,13 @@ class Runner:
     def take_over(self, interrupted: Interrupted, over: str) -> None:
         """Learn from the journal what another desktop had begun; ``over`` is its lock's token."""
         self._over = over
-        self._done = [
-            Done(entry.index, self.plan.steps[entry.index], entry.before)
-            for entry in sorted(interrupted.entries, key=lambda entry: entry.index)
-            if not entry.undone
-        ]
-        begun = [self.plan.steps[entry.index] for entry in interrupted.entries]
-        self._switched = any(step.switches for step in begun)
+        for entry in sorted(interrupted.entries, key=lambda entry: entry.index):
+            step = self.plan.steps[entry.index]
+            self._switched |= step.switches
+            if not entry.undone:
+                self._done.append(Done(entry.index, step, entry.before))
+                state = StepState.DONE if entry.done else StepState.CANCELLED
+                self._found.append((entry.index + 1, state))
 
     # -- one run ---------------------------------------------------------------------------------
 
@@ -253,6 +254,8 @@ class Runner:
                 self._connected(self._check_unchanged)
                 refused = Outcome.FAILED_NOT_RESTORED
                 self._state(0, StepState.DONE)
+                for row, state in self._found:
+                    self._state(row, state)
                 return self._restore(Outcome.ROLLED_BACK, None)
         except LockHeld as problem:
             self._state(0, StepState.FAILED)

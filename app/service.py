@@ -102,14 +102,16 @@ def newest_first(facts: HostFacts) -> tuple[Release, ...]:
     return tuple(sorted(facts.records.releases, key=lambda release: release.id, reverse=True))
 
 
-def can_serve_again(request: DeployRequest, facts: HostFacts, release: Release) -> bool:
-    """Return whether a release can be rolled back to."""
+def why_not_again(request: DeployRequest, facts: HostFacts, release: Release) -> str:
+    """Return why a release can't be rolled back to, "" if it can."""
     state = facts.records.state
-    return (
-        release.id != state.current
-        and release.id not in state.bad
-        and kind_of(request).available(facts, release)
-    )
+    if release.id == state.current:
+        return _("The current release can't be rolled back to.")
+    if release.id in state.bad:
+        return _("This release failed when it was deployed.")
+    if not kind_of(request).available(facts, release):
+        return _("The files of this release are gone.")
+    return ""
 
 
 def release_words(request: DeployRequest, facts: HostFacts, release: Release) -> str:

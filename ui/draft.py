@@ -197,6 +197,12 @@ class Draft(QObject):
         return carried is not None and target is not None and carried.address == target.address
 
     @property
+    def half_done(self) -> bool:
+        """Whether a run of this project was begun whose good end this desktop has not seen."""
+        run = self.settings.begun_run(self.request.project.path)
+        return run is not None and self.target is not None
+
+    @property
     def secrets(self) -> Mapping[str, Secret]:
         """Values of the service's secrets, given in this session or found in the keyring."""
         return self.values.of(rules.secret_names(self.request))

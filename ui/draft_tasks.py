@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.history import History
+from app.rules import secret_names
 from ui.draft import Draft
 from ui.run import Access, Task, plan_task, recover_task, resume_task
 
@@ -34,6 +35,18 @@ def take_back(draft: Draft, history: History) -> Task | None:
     if draft.facts is None:
         return None
     return recover_task(draft.request, draft.facts, access(draft), history)
+
+
+def lacks_values(draft: Draft) -> bool:
+    """Return whether finishing the interrupted run needs values of secrets that nobody gave.
+
+    Going back to a release that has served needs nothing from this computer.
+    """
+    records = draft.facts.records if draft.facts else None
+    if records is None or records.interrupted is None:
+        return False
+    new = records.interrupted.release not in records.state.verified
+    return new and not set(secret_names(draft.request)) <= set(draft.secrets)
 
 
 def finish(draft: Draft, history: History) -> Task | None:

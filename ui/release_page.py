@@ -18,7 +18,7 @@ from app.host import HostFacts
 from app.i18n import _, ngettext
 from app.releases import Release
 from app.request import DeployRequest
-from app.service import can_serve_again, newest_first, release_words
+from app.service import newest_first, release_words, why_not_again
 from ui.widgets.basics import button, label
 
 
@@ -90,8 +90,8 @@ class ReleasePage(QWidget):
         why = ""
         if facts is not None and facts.records.abandoned_run is not None:
             why = _("An interrupted run has to be taken back or finished first.")
-        elif facts and chosen and not can_serve_again(self._request, facts, chosen):
-            why = _("It serves now, it failed, or its files are gone: see its state.")
+        elif facts and chosen:
+            why = why_not_again(self._request, facts, chosen)
         self.roll_back_button.setEnabled(self._idle and chosen is not None and not why)
         self.roll_back_button.setToolTip(why)
         self._words.setText(" · ".join(filter(None, (self._counted, why))))
@@ -111,7 +111,7 @@ class ReleasePage(QWidget):
             )
             for release in releases
         ]
-        count = sum(can_serve_again(self._request, facts, release) for release in releases)
+        count = sum(not why_not_again(self._request, facts, release) for release in releases)
         if shown:
             words = ngettext(
                 "{total} release, {count} can be rolled back to",

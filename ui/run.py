@@ -55,15 +55,18 @@ class Runnable(Protocol):
 class Task:
     """What shall run: its title and rows, and how to begin, on the run's own thread.
 
-    ``serving`` is the version that runs before it, "" where that isn't known; ``first``: nothing of
-    that name is there before. ``cannot`` is what rolling back does not restore.
+    ``version`` is the one that runs once it has succeeded, ``serving`` the one that runs before it,
+    both "" where that isn't known. Then ``current`` may be the one that is recorded. ``first``:
+    nothing of that name is there before. ``cannot`` is what rolling back does not restore.
     """
 
     title: str
     rows: tuple[str, ...]
     begin: Callable[[Emit], Runnable]
     record: Callable[[], Record]
+    version: str = ""
     serving: str = ""
+    current: str = ""
     first: bool = False
     cannot: tuple[str, ...] = ()
 
@@ -120,7 +123,7 @@ class Run(QObject):
 
     @property
     def seconds(self) -> float:
-        """How long it took, as in the history; while it runs, how long it has been in ``state``."""
+        """How long what was done last took; while it runs, how long it has been in ``state``."""
         return time.monotonic() - self._entered if self.running else self._took
 
     def start(self) -> None:
@@ -198,7 +201,7 @@ class Run(QObject):
             self._enter(RunState.RUNNING)
 
     def _ended(self) -> None:
-        known = self._tape.seconds if self._tape else 0.0
+        known = self._tape.seconds if self._tape and not self.rolled_back else 0.0
         self._took = known or time.monotonic() - self._began
         self._worker = None
         self._enter(RunState.ENDED)
@@ -286,7 +289,10 @@ def plan_task(
     def record() -> Record:
         return history.begin(request, plan.title, rows, release=plan.release, version=plan.version)
 
-    return Task(plan.title, rows, begin, record, plan.serving, plan.first, plan.cannot)
+    return Task(
+        plan.title, rows, begin, record,
+        version=plan.version, serving=plan.serving, first=plan.first, cannot=plan.cannot,
+    )  # fmt: skip
 
 
 class _Rest:
@@ -371,4 +377,5 @@ def _rest_task(
     def record() -> Record:
         return history.begin(request, title, rows, release=release, version=version)
 
-    return Task(title, rows, begin, record)
+    current = facts.records.version_before(release)
+    return Task(title, rows, begin, record, version=version, current=current)

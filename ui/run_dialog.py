@@ -84,7 +84,9 @@ class RunDialog(QDialog):
         self.close_button.setVisible(not self.run.running)
         self._copy.setVisible(state is RunState.ENDED)
         if state is RunState.ENDED:
-            more = not_restored(self.run.task.cannot)
+            task = self.run.task
+            runs = _("{version} runs.").format(version=task.version) if task.version else ""
+            more = "\n".join(filter(None, (runs, not_restored(task.cannot))))
             say_outcome(self.notice, self.run, more)
             self.close_button.setFocus()
             self._notifier.tell(self.run.task.title, outcome_text(self.run.outcome))

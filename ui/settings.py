@@ -121,6 +121,10 @@ class Settings:
             newest = replace(former, answers=answers or former.answers)
             self._projects = (newest, *others)[:RECENT]
 
+    def begun_run(self, path: Path) -> BegunRun | None:
+        """Return the run of a recent project whose good end was not seen, if there is one."""
+        return self._project(path).run
+
     def remember_run(self, path: Path, run: BegunRun | None) -> None:
         """Keep which run of a recent project is under way, None once it has ended."""
         known = any(each.path == path for each in self._projects)
@@ -132,7 +136,7 @@ class Settings:
 
     def forget_run(self, path: Path, name: str, target: str) -> None:
         """Take back that a run of this service is under way there: the server knows of none."""
-        run = self._project(path).run
+        run = self.begun_run(path)
         if run is not None and (run.name, run.target) == (name, target):
             self.remember_run(path, None)
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 # once is worth imports inside functions.
 
 CONTENT_WIDTH = 860
-BUILD = 1  # the page's place
+BUILD, METHOD, SERVER = 1, 2, 3  # these pages' places
 AHEAD = 40  # milliseconds between the pages that are made ahead, once the first one is painted
 
 
@@ -285,9 +285,12 @@ class Wizard(QMainWindow):
         """Return whether a page may be shown.
 
         Forms that were seen may be seen again, and Deploy as long as it shows this project's run.
+        To take back a run that is half done nothing is needed but its server.
         """
         if index == self.last:
             return self.last in self._pages and self.deploy.run_of_project
+        if index == SERVER and self.draft.half_done:
+            return True
         return index <= reachable or (index in self._seen and index < self.last - 1)
 
     def back(self) -> None:
@@ -386,6 +389,10 @@ class Wizard(QMainWindow):
         """Ask, then go on with the interrupted run that was found on the server."""
         from ui import draft_tasks
 
+        if draft_tasks.lacks_values(self.draft):
+            self._show(METHOD)
+            self.page.show_problem()
+            return
         words = _("“{title}” goes on where it stood. If that fails, all of it is undone.")
         self._ask_and_run(
             draft_tasks.finish(self.draft, self.history),

@@ -64,6 +64,7 @@ def ended(qtbot: QtBot, draft: Draft) -> None:
     qtbot.waitUntil(lambda: draft.building.state in states, timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_it_builds_by_itself_and_says_what_came_out(
     qtbot: QtBot, page: BuildPage, draft: Draft, project: Copy
 ) -> None:
@@ -89,6 +90,7 @@ def test_it_builds_by_itself_and_says_what_came_out(
     assert "linux/amd64 is built first" in explanation
 
 
+@pytest.mark.slow
 def test_compiler_errors_lead_to_the_source(
     qtbot: QtBot, page: BuildPage, draft: Draft, project: Copy, editor: Editor
 ) -> None:
@@ -115,6 +117,7 @@ def test_compiler_errors_lead_to_the_source(
     assert draft.package is not None
 
 
+@pytest.mark.slow
 def test_the_output_of_a_failing_check_is_shown(
     qtbot: QtBot, page: BuildPage, draft: Draft, project: Copy
 ) -> None:
@@ -160,6 +163,7 @@ def test_options_are_typed_and_ticked(
     assert control(page, "build.stamp").currentText() == ""  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_stopped_build_says_how_to_go_on(
     qtbot: QtBot, page: BuildPage, draft: Draft, project: Copy
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_folder_becomes_answers_and_is_built_by_itself(
     assert draft.settings.projects[0].path == request.project.path
 
 
+@pytest.mark.slow
 def test_only_what_an_answer_touches_is_dropped(qtbot: QtBot, draft: Draft, project: Copy) -> None:
     opened(qtbot, draft, project("good"))
     first = built(qtbot, draft)
@@ -99,6 +100,7 @@ def test_what_is_proposed_for_a_kind_goes_with_it(
     assert draft.request.deploy.health.http == "http://localhost:80/health"
 
 
+@pytest.mark.slow
 def test_the_same_folder_again_gets_the_same_proposals(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -132,6 +134,7 @@ def test_who_looks_at_another_kind_finds_the_server_again(draft: Draft) -> None:
     assert draft.request.targets == (Target("web1"),)
 
 
+@pytest.mark.slow
 def test_the_source_is_looked_at_again_and_what_did_not_compile_is_built(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -150,6 +153,7 @@ def test_the_source_is_looked_at_again_and_what_did_not_compile_is_built(
     assert built(qtbot, draft).artifact.sha256 != first.artifact.sha256
 
 
+@pytest.mark.slow
 def test_a_server_of_another_project_is_said_to_be_one(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -187,6 +191,7 @@ def test_of_two_folders_only_the_last_is_ever_reported(
     assert draft.request.name == "good"
 
 
+@pytest.mark.slow
 def test_the_program_chosen_later_brings_its_own_proposals(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -201,6 +206,7 @@ def test_the_program_chosen_later_brings_its_own_proposals(
     assert draft.request.name == "mine"
 
 
+@pytest.mark.slow
 def test_answers_come_back_with_the_project(
     qtbot: QtBot, draft: Draft, project: Copy, settings: Settings
 ) -> None:
@@ -273,6 +279,7 @@ def test_a_profile_in_the_folder_is_taken_and_a_broken_one_is_named(
     assert any("keeep" in text for text in texts(draft))
 
 
+@pytest.mark.slow
 def test_a_server_of_another_platform_is_built_for_again(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -290,6 +297,7 @@ def test_a_server_of_another_platform_is_built_for_again(
     draft.stop_build()
 
 
+@pytest.mark.slow
 def test_a_plan_is_made_from_the_source_as_it_is_now(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -315,6 +323,7 @@ def test_a_plan_is_made_from_the_source_as_it_is_now(
     assert draft.plan.package == draft.package
 
 
+@pytest.mark.slow
 def test_a_stopped_build_stays_stopped_until_an_answer_changes(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -328,6 +337,7 @@ def test_a_stopped_build_stays_stopped_until_an_answer_changes(
     built(qtbot, draft)
 
 
+@pytest.mark.slow
 def test_a_secret_needs_a_value_and_the_keyring_keeps_it(
     qtbot: QtBot, draft: Draft, project: Copy, settings: Settings, memory_keyring: MemoryKeyring
 ) -> None:

@@ -158,6 +158,7 @@ def test_tab_reaches_every_control_of_every_page_from_top_to_bottom(
         assert not backwards, (page.title, backwards)
 
 
+@pytest.mark.slow
 def test_tab_comes_to_a_failure_where_it_is_to_be_seen(
     qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path]
 ) -> None:

@@ -41,6 +41,7 @@ def type_path(qtbot: QtBot, page: ProjectPage, path: Path) -> None:
     qtbot.keyClick(page._path, Qt.Key.Key_Return)
 
 
+@pytest.mark.slow
 def test_a_project_opened_elsewhere_stays_when_the_field_is_left(
     qtbot: QtBot, page: ProjectPage, draft: Draft, project: Copy
 ) -> None:

@@ -66,6 +66,7 @@ def wizard(qtbot: QtBot) -> Iterator[Wizard]:
     )
 
 
+@pytest.mark.slow
 def test_planted_secrets_are_found_nowhere(
     qtbot: QtBot,
     wizard: Wizard,

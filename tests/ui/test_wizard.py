@@ -45,10 +45,10 @@ from ui.pages.review import ReviewPage
 from ui.run import RunState
 from ui.run_dialog import RunDialog
 from ui.server_window import ServerWindow
-from ui.settings import Settings
+from ui.settings import BegunRun, Settings
 from ui.task import Task
 from ui.unsaved import UnsavedDialog
-from ui.wizard import Wizard
+from ui.wizard import SERVER, Wizard
 
 PATIENCE = 60_000  # milliseconds
 CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QPlainTextEdit, QAbstractItemView)
@@ -151,6 +151,7 @@ def test_next_is_off_exactly_while_something_is_missing(qtbot: QtBot, wizard: Wi
     assert wizard.index == 0
 
 
+@pytest.mark.slow
 def test_deploying_and_rolling_back_by_keyboard(qtbot: QtBot, ready: Wizard, port: int) -> None:
     for _page in range(4):
         qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
@@ -266,6 +267,7 @@ def _windows_beside(qtbot: QtBot, ready: Wizard, port: int) -> None:
     assert ready.windows.shown() == ()
 
 
+@pytest.mark.slow
 def test_rolling_back_to_a_release_from_the_server_window(
     qtbot: QtBot, ready: Wizard, port: int
 ) -> None:
@@ -293,6 +295,7 @@ def test_rolling_back_to_a_release_from_the_server_window(
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("button", "consent", "greeting"),
     [("Take it ba&ck…", "&Take it back", "one"), ("Finis&h it…", "&Finish it", "two")],
@@ -333,6 +336,45 @@ def test_an_interrupted_run_is_gone_on_with_only_when_asked(
     assert f'"greeting":"{greeting}"' in get(port)
 
 
+@pytest.mark.slow
+def test_a_half_done_run_is_taken_back_without_the_secrets_it_was_begun_with(
+    qtbot: QtBot, ready: Wizard, port: int, tmp_path: Path
+) -> None:
+    deploy(qtbot, ready)
+    draft, path = ready.draft, ready.draft.request.project.path
+    draft.set("deploy.health", replace(draft.request.deploy.health, stable=5.0))
+    draft.set("deploy.env", {"PORT": str(port), "GREETING": "two"})
+    ready.save_as(tmp_path / "slipway.toml")
+    killed = begin("deploy", tmp_path / "slipway.toml", "--yes", waits_for="must stay so")
+    killed.kill()
+    killed.communicate()
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    ready._seen.clear()  # as after a new start
+    ready._show(0)
+    ready.go_to(SERVER)
+    assert ready.index == 0
+    draft.settings.remember_run(path, BegunRun("Deploy", draft.request.name, str(draft.target)))
+    ready.go_to(SERVER)
+    assert ready.index == SERVER
+    draft.look_again()
+    qtbot.waitUntil(
+        lambda: draft.facts is not None and draft.facts.records.interrupted is not None,
+        timeout=PATIENCE,
+    )
+    ready.finish()
+    assert ready.page.title == "Method", "the value of the secret is missing"
+    assert not ready.findChildren(ConfirmDialog)
+    ready.take_back()
+    ready.findChildren(ConfirmDialog)[-1].accept()
+    qtbot.waitUntil(lambda: not ready.deploying, timeout=PATIENCE)
+    assert ready.deploy.notice.text.splitlines() == [
+        "Taken back; all is as it was before",
+        f"{draft.facts.records.version_before('')} is the current release again.",
+    ]
+    assert '"greeting":"one"' in get(port)
+
+
+@pytest.mark.slow
 def test_a_run_that_could_not_put_everything_back_is_told_at_the_next_start(
     qtbot: QtBot, ready: Wizard
 ) -> None:
@@ -347,6 +389,7 @@ def test_a_run_that_could_not_put_everything_back_is_told_at_the_next_start(
     assert kept.title == run.task.title
 
 
+@pytest.mark.slow
 def test_the_last_run_is_not_that_of_another_project(
     qtbot: QtBot, ready: Wizard, project: Callable[[str], Path]
 ) -> None:
@@ -375,6 +418,7 @@ def deploy(qtbot: QtBot, wizard: Wizard) -> None:
     wizard.go_to(2)
 
 
+@pytest.mark.slow
 def test_closing_while_running_asks_cancels_and_waits(
     qtbot: QtBot, ready: Wizard, monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
@@ -414,6 +458,7 @@ def test_closing_while_running_asks_cancels_and_waits(
     assert Settings().projects[0].run is None
 
 
+@pytest.mark.slow
 def test_the_question_about_a_run_goes_with_the_run(
     qtbot: QtBot, ready: Wizard, monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
@@ -442,6 +487,7 @@ def test_the_question_about_a_run_goes_with_the_run(
     assert run.outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_review_says_that_the_changed_source_does_not_compile(qtbot: QtBot, ready: Wizard) -> None:
     ready.go_to(ready.last - 1)
     qtbot.waitUntil(ready.next_button.isEnabled, timeout=PATIENCE)
@@ -466,6 +512,7 @@ def test_review_says_that_the_changed_source_does_not_compile(qtbot: QtBot, read
     assert not page.notice.isVisible()
 
 
+@pytest.mark.slow
 def test_a_profile_is_saved_and_opened(qtbot: QtBot, ready: Wizard, tmp_path: Path) -> None:
     file = tmp_path / "slipway.toml"
     ready.save_as(file)
@@ -492,6 +539,7 @@ def choose(dialog: QWidget, text: str) -> None:
     next(each for each in dialog.findChildren(QPushButton) if each.text() == text).click()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["&Save", "&Don't save"])
 def test_closing_asks_what_becomes_of_unsaved_changes(
     ready: Wizard, tmp_path: Path, answer: str
@@ -509,6 +557,7 @@ def test_closing_asks_what_becomes_of_unsaved_changes(
     assert ("changed" in kept) is (answer == "&Save")
 
 
+@pytest.mark.slow
 def test_another_project_waits_until_changes_are_settled(
     qtbot: QtBot, ready: Wizard, tmp_path: Path, project: Callable[[str], Path]
 ) -> None:

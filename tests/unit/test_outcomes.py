@@ -27,6 +27,10 @@ def test_what_was_put_back_is_said_to_run(
 
 
 def test_no_more_is_said_than_is_known() -> None:
+    taken_back = RunEnded(Outcome.ROLLED_BACK, switched=True)
+    assert (
+        what_runs(taken_back, "", first=False, current="v1") == "v1 is the current release again."
+    )
     assert what_runs(RunEnded(Outcome.ROLLED_BACK, switched=True), "", first=False) == ""
     for outcome in (Outcome.SUCCEEDED, Outcome.FAILED_NOT_RESTORED):
         assert what_runs(RunEnded(outcome), "v1", first=False) == ""

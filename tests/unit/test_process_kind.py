@@ -431,6 +431,12 @@ def test_a_killed_desktop_is_taken_back(serving: Desktop, built: Build, moment: 
     outcome = recover(serving.transport, serving.request, facts, serving.emit)
     assert outcome is Outcome.ROLLED_BACK
     assert serving.ended.switched is (moment not in BEFORE_THE_SWITCH)
+    current = facts.records.version_before(facts.records.interrupted.release)
+    assert current == "v1"
+    states = dict(serving.steps)
+    begun = {entry.index + 1 for entry in facts.records.interrupted.entries}
+    assert begun <= states.keys(), "none of them is told as not begun"
+    assert StepState.UNDOING not in states.values()
     assert serving.serves() == "v1"
     after = serving.facts()
     assert after.records.state == before.state

@@ -30,7 +30,7 @@ def test_the_usual_reasons_are_told_in_the_users_language(tmp_path: Path) -> Non
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), "[SSL: WRONG_VERSION_NUMBER]"),
         (socket.gaierror(2, "something else"), "something else"),
         (ValueError("not of the system"), "not of the system"),
-        (TimeoutError(), "TimeoutError"),
+        (TimeoutError("timed out"), "Nothing answered in time."),
     ],
 )
 def test_others_speak_for_themselves(error: Exception, words: str) -> None:

@@ -236,7 +236,7 @@ def releases_words(records: Records) -> str:
     count = len(records.releases)
     words = ngettext("{count} in all", "{count} in all", count).format(count=count)
     current = records.current
-    if current is None:
+    if current is None or records.interrupted is not None:  # then what runs may be another one
         return words
     return _("{words}, the current one is {version}").format(
         words=words, version=current.version or current.id

@@ -213,14 +213,19 @@ class ProjectPage(Page):
             if "_unfinished" in self.__dict__:
                 self._unfinished.clear()
             return
-        self._unfinished.say(
-            "warning",
-            _("“{title}” may be half done").format(title=found.run.title),
+        words = (
             _(
+                "Slipway has not seen its end, or could not put everything back. Go to Server and "
+                "connect: there it is finished or taken back."
+            )
+            if path == found.path
+            else _(
                 "Slipway has not seen its end, or could not put everything back. Open {path}, "
                 "go to Server and connect: there it is finished or taken back."
-            ).format(path=found.path),
+            ).format(path=found.path)
         )
+        title = _("“{title}” may be half done").format(title=found.run.title)
+        self._unfinished.say("warning", title, words)
 
     def _show_recent_list(self, wanted: bool) -> None:
         projects = [each.path for each in self.draft.settings.projects]

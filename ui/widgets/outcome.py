@@ -51,9 +51,8 @@ def say_outcome(notice: Notice, run: Run, more: str = "") -> None:
         else _("Taken back; all is as it was before"),
     }[outcome]
     runs = more if outcome is Outcome.SUCCEEDED else restored(run)
-    why = "\n".join(filter(None, (error.title, error.detail, error.hint))) if error else ""
-    text = "\n\n".join(filter(None, (runs, why)))
-    notice.say(outcome_tone(outcome), heading, text)
+    told = "\n".join(filter(None, (error.title, error.detail, error.hint))) if error else ""
+    notice.say(outcome_tone(outcome), heading, "\n\n".join(filter(None, (runs, told))))
 
 
 def restored(run: Run) -> str:
@@ -61,7 +60,8 @@ def restored(run: Run) -> str:
     if run.end is None or run.end.outcome not in RESTORED:
         return ""
     lost = not_restored(run.task.cannot) if run.end.switched else ""
-    runs = what_runs(run.end, run.task.serving, first=run.task.first)
+    task = run.task
+    runs = what_runs(run.end, task.serving, first=task.first, current=task.current)
     return "\n".join(filter(None, (runs, lost)))
 
 
