@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None, show_window: ShowWindow | None = Non
         return supervise.main(arguments[1:])
     _write_anything()
     language = _language(arguments)
-    use_language(language)
+    use_language(language if _is_there(language) else "")  # what is wrong with it is told later
     translate_argparse()
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -211,6 +211,7 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
     part.set_defaults(run=run)
     part.add_argument(
         "--language",
+        type=_known,
         metavar=_("CODE"),
         default=argparse.SUPPRESS,
         help=_("language of all texts, like zh_CN"),
@@ -218,9 +219,13 @@ def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.A
     return part
 
 
+def _is_there(code: str) -> bool:
+    return known_language(code) != "en" or code.lower().startswith("en")
+
+
 def _known(code: str) -> str:
     """Return a language that there is."""
-    if known_language(code) == "en" and not code.lower().startswith("en"):
+    if not _is_there(code):
         raise argparse.ArgumentTypeError(
             _("“{code}” is none of {languages}").format(code=code, languages=", ".join(LANGUAGES))
         )

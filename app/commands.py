@@ -81,7 +81,10 @@ def _find_project(request: DeployRequest) -> None:
     except ProjectError as error:
         hint = _("Correct it in the profile.")
         raise ProfileError(
-            "project.path", f"project.path: {error.title}", error.detail, hint
+            "project.path",
+            _("{name}: {text}").format(name="project.path", text=error.title),
+            error.detail,
+            hint,
         ) from error
 
 
@@ -173,7 +176,9 @@ class Recorder:
     def tell(self, outcome: Outcome) -> int:
         """Say how it ended, in a sentence, and return the exit code."""
         texts = {
-            Outcome.SUCCEEDED: _("Done."),
+            Outcome.SUCCEEDED: _("Done: {version} runs.").format(version=self._made.version)
+            if self._made.version
+            else _("Done."),
             Outcome.ROLLED_BACK: _("Taken back. All is as it was before."),
             Outcome.FAILED_RESTORED: _("Failed. All is as it was before."),
             Outcome.FAILED_NOT_RESTORED: _("Failed, and NOT everything could be put back."),

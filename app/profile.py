@@ -58,12 +58,14 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
     try:
         request = loads(text, path.absolute().parent)
     except ProfileError as error:
-        error.detail = f"{path}: {error.detail}" if error.detail else str(path)
+        named = _("{name}: {text}").format(name=path, text=error.detail)
+        error.detail = named if error.detail else str(path)
         raise
     blocking = [problem for problem in problems(request) if problem.blocking]
     if complete and blocking:
         first = blocking[0]
-        raise ProfileError(first.field, f"{first.field}: {first.text}", hint=first.hint)
+        title = _("{name}: {text}").format(name=first.field, text=first.text)
+        raise ProfileError(first.field, title, hint=first.hint)
     return request
 
 
@@ -76,13 +78,22 @@ def loads(text: str, folder: Path) -> DeployRequest:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(
-            "", _("The profile is not valid TOML."), str(error), _("Correct it at that place.")
+            "", _("The profile is not valid TOML."), _place(error), _("Correct it at that place.")
         ) from error
     targets = data.pop("targets", [])
     request: DeployRequest = _read(PROFILE, data, "")
     path = Path(os.path.normpath(folder.absolute() / request.project.path))
     request = replace(request, project=replace(request.project, path=path))
     return replace(request, targets=tuple(_read_targets(targets)))
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Return where the reader stumbled, and in its own words, over what."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error))
+    if found is None:
+        return str(error)
+    words = _("line {line}, column {column}: {problem}")
+    return words.format(line=found[2], column=found[3], problem=found[1])
 
 
 def dumps(request: DeployRequest, folder: Path | None = None) -> str:

@@ -41,6 +41,7 @@ SKIPPED_FOLDERS = frozenset({"vendor", "testdata", "node_modules"})
 # Windows starts no program in a folder with a longer path, whatever else may be longer.
 LONGEST_FOLDER = 258
 MODULE_DEPTH = 4
+MODULES_NAMED = 12
 STAMP_PACKAGES = frozenset({"version", "buildinfo"})
 Listing = list[dict[str, Any]]
 
@@ -330,10 +331,12 @@ def _no_module(path: Path) -> ProjectError:
                 str(path),
                 _("It belongs to the module in {folder}: choose that one.").format(folder=parent),
             )
-    if nested := [str(folder) for folder in _nested_modules(path)]:
-        return ProjectError(title, str(path), _("Choose one of: {folders}").format(
-            folders=", ".join(sorted(nested)))
-        )  # fmt: skip
+    if nested := sorted(str(folder) for folder in _nested_modules(path)):
+        more = len(nested) - MODULES_NAMED
+        named = ", ".join(nested[:MODULES_NAMED])
+        if more > 0:
+            named = _("{names} and {count} more").format(names=named, count=more)
+        return ProjectError(title, str(path), _("Choose one of: {folders}").format(folders=named))
     return ProjectError(
         title,
         str(path),

@@ -252,9 +252,13 @@ class Records:
         return self.version_of(state.previous if state.current == release else state.current)
 
     def named(self, words: str) -> Release | None:
-        """Return the release of this id, or the only one of this version; None otherwise."""
+        """Return the release of this id, or the only one of this version; None otherwise.
+
+        One that failed is meant only if there is no other.
+        """
         versions = [item for item in self.releases if item.version == words]
-        return self.find(words) or (versions[0] if len(versions) == 1 else None)
+        good = [item for item in versions if item.id not in self.state.bad] or versions
+        return self.find(words) or (good[0] if len(good) == 1 else None)
 
     def rollback_target(self) -> str:
         """Return the release to roll back to if none is named: verified and still there, or ""."""

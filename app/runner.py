@@ -110,7 +110,11 @@ class Runner:
     def take_over(self, interrupted: Interrupted, over: str) -> None:
         """Learn from the journal what another desktop had begun; ``over`` is its lock's token."""
         self._over = over
-        for entry in sorted(interrupted.entries, key=lambda entry: entry.index):
+        begun = sorted(interrupted.entries, key=lambda entry: entry.index)
+        known = {entry.index for entry in begun}
+        last = max(known, default=0)
+        self._found = [(i + 1, StepState.SKIPPED) for i in range(last) if i not in known]
+        for entry in begun:
             step = self.plan.steps[entry.index]
             self._switched |= step.switches
             if not entry.undone:

@@ -139,7 +139,7 @@ def _standing(request: DeployRequest, facts: HostFacts, release: Release) -> str
         return _("failed")
     if not kind_of(request).available(facts, release):
         return _("its files are gone")
-    if release.id == facts.records.rollback_target():
+    if release.id == facts.records.rollback_target() and not facts.records.interrupted:
         return _("next to roll back to")
     if release.id in {state.previous, *state.verified}:
         return _("served earlier")

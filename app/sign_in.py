@@ -172,9 +172,11 @@ def service_secrets(
             raise SlipwayError(
                 _("The secret {name} has no value.").format(name=name),
                 reason or _("Neither environment nor keyring hold one."),
-                _("Set {variable}, or let the wizard keep it in the keyring.").format(
-                    variable=variable
-                ),
+                (
+                    _("Set {variable}.")
+                    if reason
+                    else _("Set {variable}, or let the wizard keep it in the keyring.")
+                ).format(variable=variable),
             )
         found[name] = value
     return found

@@ -370,12 +370,13 @@ def _rest_task(
 ) -> Task:
     interrupted = facts.records.interrupted
     rows = interrupted_rows(interrupted.titles if interrupted else ())
-    title = words.format(title=interrupted.title if interrupted else request.name)
+    known = interrupted.title if interrupted else request.name
     release = interrupted.release if interrupted else ""
     version = facts.records.version_of(release)
 
     def record() -> Record:
-        return history.begin(request, title, rows, release=release, version=version)
+        return history.begin(request, known, rows, release=release, version=version)
 
     current = facts.records.version_before(release)
+    title = words.format(title=known)
     return Task(title, rows, begin, record, version=version, current=current)

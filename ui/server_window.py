@@ -63,11 +63,13 @@ class Seen:
 class ServerWindow(QWidget):
     """Shows one service on one server; ``closed`` when the window goes.
 
-    ``changed_server`` carries the service's request once something was rolled back there.
+    ``changed_server`` carries the service's request once something was rolled back there,
+    ``signed_in`` the visit whose password was typed here and taken by the server.
     """
 
     closed = Signal()
     changed_server = Signal(object)
+    signed_in = Signal(object)
 
     def __init__(self, access: Access, history: History, settings: Settings) -> None:
         super().__init__()
@@ -197,6 +199,9 @@ class ServerWindow(QWidget):
         self._refresh_buttons()
 
     def _saw(self, seen: Seen) -> None:
+        if self._asking is not None and not self._asking.isVisible():
+            self._asking = None
+            self.signed_in.emit(self._access.visit)
         first = self._seen is None or self._seen.found.transport is not seen.found.transport
         self._seen = seen
         self._tell_interrupted(seen.found.facts)
@@ -213,7 +218,7 @@ class ServerWindow(QWidget):
             self.notice.say(
                 "warning",
                 interrupted_title(run),
-                _("Open the project in the wizard: Review offers to take it back or finish it."),
+                _("In the wizard, the page Server takes it back or finishes it."),
             )
             self._notice_action.hide()
         elif lock is not None and not lock.abandoned:

@@ -18,6 +18,7 @@ from ui.widgets.error_box import tell_error
 
 if TYPE_CHECKING:
     from ui.guide_window import GuideWindow
+    from ui.jobs import Visit
 
 
 class Windows(QObject):
@@ -84,11 +85,15 @@ class Windows(QObject):
             window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             window.closed.connect(self._server_closed)
             window.changed_server.connect(self.changed_server)
+            window.signed_in.connect(self._signed_in)
             self._servers[key] = window
         else:
             window.look()
         _to_front(window)
         return window
+
+    def _signed_in(self, visit: Visit) -> None:
+        self._draft.sign_ins.take(visit.target, visit.credentials, frozenset())
 
     def _guide_closed(self) -> None:
         self._guide = None

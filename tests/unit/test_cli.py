@@ -726,6 +726,27 @@ def test_open_is_a_command_with_help_of_its_own(
     assert main(["open", str(tmp_path), "--language", "en"]) == 2  # there is no window here
 
 
+@pytest.mark.parametrize("words", [["--language", "de_DE", "status"], ["status", "--language=xx"]])
+def test_a_language_that_there_is_not_is_told_in_that_of_the_system(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    said = capfd.readouterr().err
+    assert "en, zh_CN" in said
+    assert "用法" in said
+
+
+def test_the_place_in_a_broken_profile_is_told_in_words(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "slipway.toml"
+    file.write_text('name = "a"\nkeep 3\n')
+    answer = run("plan", file)
+    assert answer.code == 2
+    assert f"{file}: line 2, column 6: Expected '='" in answer.err
+
+
 def test_a_table_stands_in_columns_whatever_letters_it_has() -> None:
     assert table((("Name", "By"), ("发布", "me"), ("longer", ""))) == [
         "Name    By",

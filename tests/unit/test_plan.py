@@ -175,6 +175,15 @@ def test_a_release_that_runs_though_another_is_current_is_told(image: Image) -> 
     assert words == "runs now, though it failed"
 
 
+def test_while_a_run_is_interrupted_none_is_next_to_roll_back_to() -> None:
+    there = two_releases()
+    older = there.records.releases[0]
+    assert release_words(request(), there, older) == "next to roll back to"
+    run = Interrupted("r", "Deploy", "later", "me", (), (), ())
+    interrupted = replace(there, records=replace(there.records, interrupted=run))
+    assert release_words(request(), interrupted, older) == "served earlier"
+
+
 def test_the_same_again_is_an_empty_plan(image: Image) -> None:
     first = make_plan(request(), image, facts(), SECRETS)
     assert make_plan(request(), image, after(first, request()), SECRETS).empty
@@ -209,6 +218,17 @@ def test_another_secret_is_a_new_release_and_shows_no_value(image: Image) -> Non
 def test_the_same_release_stopped_is_deployed(image: Image) -> None:
     first = make_plan(request(), image, facts(), SECRETS)
     assert not make_plan(request(), image, after(first, request(), running=False), SECRETS).empty
+
+
+def test_a_version_names_its_release_that_did_not_fail() -> None:
+    def kept(number: int) -> Release:
+        return Release(f"2026080{number}-000000-v5", "hello", "docker", version="v5")
+
+    both = (kept(1), kept(2))
+    one_failed = Records(both, State(bad=(both[1].id,)))
+    assert one_failed.named("v5") == both[0]
+    assert Records(both, State()).named("v5") is None, "two are meant"
+    assert Records(both[:1], State(bad=(both[0].id,))).named("v5") == both[0]
 
 
 def test_a_secret_without_a_value_is_named(image: Image) -> None:

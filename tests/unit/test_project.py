@@ -233,6 +233,11 @@ def test_a_folder_that_belongs_to_somebody_else_cannot_be_read(tmp_path):
 
 def test_no_go_mod(go, tmp_path):
     assert "no go.mod" in failure(tmp_path, go).title
+    for number in range(20):
+        (tmp_path / f"m{number:02}").mkdir()
+        (tmp_path / f"m{number:02}" / "go.mod").write_text("module example.com/m")
+    hint = failure(tmp_path, go).hint
+    assert hint.endswith("m11 and 8 more"), "no screenful of folders"
 
 
 def test_no_go_mod_here_but_above(go, tmp_path):

@@ -45,7 +45,7 @@ class PlanView(QWidget):
     def _fill(self, plan: Plan) -> None:
         if plan.empty:
             words = _(
-                "{release} already runs on {target} with these very settings. "
+                "{release} already runs on {target}, and nothing about it would change. "
                 "Change something on an earlier page, or leave it as it is."
             )
             self._layout.addWidget(

@@ -164,7 +164,6 @@ class SideBar(QWidget):
             self.items.append(item)
         layout.addStretch(1)
         self._told = label(role="told")
-        self._told.setContentsMargins(20, 0, 16, 0)
         layout.addWidget(self._told)
         self._timer = QTimer(self)
         self._timer.setInterval(60)
