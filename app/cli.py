@@ -52,7 +52,10 @@ def main(argv: Sequence[str] | None = None, show_window: ShowWindow | None = Non
     use_language(language if _is_there(language) else "")  # what is wrong with it is told later
     translate_argparse()
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:  # told together with the usage of the command that does not know them
+        words = _("unrecognized arguments: %s") % " ".join(unknown)
+        getattr(options, "parser", parser).error(words)
     run = getattr(options, "run", None)
     if run is None:
         if show_window is not None and "file" in options:
@@ -208,7 +211,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add(parts: Parts, name: str, run: Command | None, words: str) -> argparse.ArgumentParser:
     part = parts.add_parser(name, help=words, description=words)
-    part.set_defaults(run=run)
+    part.set_defaults(run=run, parser=part)
     part.add_argument(
         "--language",
         type=_known,

@@ -74,9 +74,8 @@ class Console:
 
     def ask(self, prompt: str, *, echo: bool = False) -> Secret:
         """Ask a person for a text that is not shown unless ``echo``."""
-        if echo:
-            return Secret(self._read(f"{prompt}: "))
-        return Secret(getpass.getpass(f"{prompt}: "))
+        words = _("{prompt}: ").format(prompt=prompt)
+        return Secret(self._read(words) if echo else getpass.getpass(words))
 
     def _read(self, prompt: str) -> str:
         """Ask on stderr: stdout may go into a file. Nothing said reads as an empty answer."""
@@ -186,7 +185,7 @@ class TextView:
         self._pace = Pace()
         self._next_progress = 0.0  # the first sparse line comes late: short uploads need none
         self._words = {
-            StepState.SKIPPED: _("is so already"),
+            StepState.SKIPPED: _("nothing to do"),
             StepState.FAILED: _("failed"),
             StepState.CANCELLED: _("cancelled"),
             StepState.UNDONE: _("put back"),

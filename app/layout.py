@@ -20,6 +20,8 @@ from app.request import DeployRequest
 from app.step import Package, Step
 from app.transport import Secret
 
+FILES_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -98,8 +100,17 @@ def same_release(old: Release, new: Release) -> bool:
         and old.args == new.args
         and old.env == new.env
         and old.secrets == new.secrets
+        and check_words(old) == check_words(new)
         and _comparable(old) == _comparable(new)
     )
+
+
+def check_words(release: Release) -> str:
+    """Return what is asked of a release whenever one wants to know whether it is healthy."""
+    health = release.health_options
+    if health.http:
+        return f"{health.http} ({health.expect})"
+    return f"tcp {health.tcp}" if health.tcp else ""
 
 
 def _comparable(release: Release) -> str:
@@ -153,6 +164,7 @@ def differences(
         (_("Version"), old.version if old else "", new.version),
         (_("Program (SHA-256)"), old.sha256[:12] if old else "", new.sha256[:12]),
         (_("Arguments"), " ".join(old.args) if old else "", " ".join(new.args)),
+        (_("Health check"), check_words(old) if old else "", check_words(new)),
     ]
     rows += [
         (_("Environment {key}").format(key=key), env.get(key, ""), new.env.get(key, ""))
@@ -167,7 +179,19 @@ def differences(
             what = _("Secret {key}").format(key=key)
             rows.append((what, _("set") if was else "", changed if was and now else
                          (_("set") if now else "")))  # fmt: skip
-    return tuple(Change(what, was, now) for what, was, now in rows if was != now)
+    found = [Change(what, was, now) for what, was, now in rows if was != now]
+    if old is not None and (files := _changed_files(old, new)):
+        found.append(Change(_("Files shipped along"), "", files))
+    return tuple(found)
+
+
+def _changed_files(old: Release, new: Release) -> str:
+    """Return the names of files beside the program that are others now, the first ones only."""
+    before, after = old.definition.get("files") or {}, new.definition.get("files") or {}
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    more = len(names) - FILES_NAMED
+    shown = ", ".join(names[:FILES_NAMED])
+    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
 
 
 def to_prune(request: DeployRequest, facts: HostFacts, new: str) -> tuple[str, ...]:

@@ -256,15 +256,15 @@ KEYS = {
     ),
     "deploy.docker.cap-drop": (
         "Rights of root that the container loses.",
-        "容器去掉的 root 内核权限（capabilities）。",
+        "容器去除的 root 内核权限（capabilities）。",
     ),
     "deploy.docker.cap-add": (
         "Rights of root that it keeps, like `NET_BIND_SERVICE` for a port below 1024.",
-        "容器保留的 root 内核权限，例如使用 1024 以下的端口需要 `NET_BIND_SERVICE`。",
+        "授予容器的 root 内核权限，例如使用 1024 以下的端口需要 `NET_BIND_SERVICE`。",
     ),
     "deploy.docker.user": (
         "The user inside the container, as name or number, with a group if wanted.",
-        "容器内的用户，名称或编号，可以加上组。",
+        "容器内的账户，名称或编号，可以加上组。",
     ),
     "deploy.docker.stop-timeout": (
         "How long the program may take to end before Docker ends it.",

@@ -279,7 +279,7 @@ class Draft(QObject):
         self._proposals, self._proposed_for = {}, None
         self._places = Places()
         self.profile_path = None
-        self.values.clear()
+        self.values.turn_to(folder)
         remembered = self.settings.answers(folder)
         self.reading.start(lambda _emit, _cancel: jobs.read_answers(file, folder, remembered))
         self._untouched = with_value(self._fresh(), "project.path", folder)

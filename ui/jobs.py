@@ -388,5 +388,5 @@ def plan(
         return Planned(None, found)
     for problem in readiness(visit.request, found.facts):
         if problem.blocking:
-            raise NotReady(_("The server is not ready."), problem.text, problem.hint)
+            raise NotReady(problem.text, hint=problem.hint)
     return Planned(make_plan(visit.request, built.package, found.facts, secrets), found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -32,6 +33,7 @@ class SecretValues(QObject):
         super().__init__(parent)
         self._store = store
         self._values: dict[str, Secret] = {}
+        self._of_projects: dict[Path, dict[str, Secret]] = {}
         self._passwords: dict[Entry, Secret] = {}
         self._kept = ("", "")  # field and name of the value that went to the keyring last
         self._reading = Task(self)
@@ -56,9 +58,9 @@ class SecretValues(QObject):
         """Forget a value in this session; the keyring keeps its own."""
         self._values.pop(name, None)
 
-    def clear(self) -> None:
-        """Forget all values of the program's secrets in this session."""
-        self._values.clear()
+    def turn_to(self, project: Path) -> None:
+        """Hold the values of this project; those of others are there when one comes back."""
+        self._values = self._of_projects.setdefault(project, {})
 
     def expect(self, service: str, names: Sequence[str]) -> None:
         """Drop what is being read unless it is for this service and the same missing names."""
@@ -77,7 +79,7 @@ class SecretValues(QObject):
 
     def _read(self) -> None:
         if self._reading.state is TaskState.DONE:
-            self._values = self._reading.result | self._values
+            self._values.update(self._reading.result | self._values)
         self.changed.emit()
 
     # The password for a registry

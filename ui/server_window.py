@@ -463,7 +463,7 @@ class ServerWindow(QWidget):
         self._spinner.setVisible(self._acting or (seen is None and self._looking is not None))
         self.start_button.setEnabled(there and state != "running")
         self.stop_button.setEnabled(there and state in STOPPABLE)
-        self.restart_button.setEnabled(there)
+        self.restart_button.setEnabled(there and state in STOPPABLE)
         self.release_page.set_idle(idle)
 
     def closeEvent(self, event: QCloseEvent) -> None:

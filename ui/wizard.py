@@ -352,7 +352,8 @@ class Wizard(QMainWindow):
         if not self._may_show(index, reachable):
             return Entry("locked", page.note, page.busy)
         if index < self.last - 1:
-            done = self.complete(index)
+            known = index == 0 or self.draft.project is not None
+            done = known and self.complete(index)
         else:
             done = self.deploy.succeeded if index == self.last else self.index == self.last
         place: Place = "done" if done else "wrong" if page.wrong else "open"

@@ -7,6 +7,7 @@ from typing import Any
 
 import cattrs
 
+from app.amounts import duration_text
 from app.choices import container_restarts, words_of
 from app.docker_facts import (
     LABEL_RELEASE,
@@ -292,6 +293,9 @@ def settings(release: Release) -> dict[str, str]:
         _("Read-only file system"): _("yes") if spec.read_only else _("no"),
         _("Rights taken away"): " ".join(spec.cap_drop),
         _("Rights given"): " ".join(spec.cap_add),
+        _("Time to stop"): duration_text(spec.stop_timeout),
+        _("Log, each file"): spec.log_options.get("max-size", ""),
+        _("Log, files"): spec.log_options.get("max-file", ""),
     }
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from app.amounts import duration_text
 from app.artifact import Artifact
 from app.choices import service_start_states, service_starts, waits_words, words_of
 from app.errors import Problem, SlipwayError
@@ -262,6 +263,9 @@ def settings(release: Release) -> Mapping[str, str]:
         _("Description"): str(known.get("description", "")),
         _("Dependencies"): ", ".join(known.get("dependencies", ())),
         _("Firewall ports"): ", ".join(map(str, known.get("firewall", ()))),
+        _("Time to stop"): duration_text(known["stop_timeout"]) if "stop_timeout" in known else "",
+        _("Log, each file"): str(known.get("log_max_size", "")),
+        _("Log, files"): str(known.get("log_max_file", "")),
     }
 
 

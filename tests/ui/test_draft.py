@@ -357,6 +357,21 @@ def test_a_secret_needs_a_value_and_the_keyring_keeps_it(
     again.close()
 
 
+def test_a_secret_that_was_typed_is_there_when_one_comes_back_to_its_project(
+    draft: Draft, project: Copy
+) -> None:
+    folder, other = project("good"), project("exits-zero")
+    draft.open(folder)
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    draft.set_secret("DB_PASSWORD", Secret("s3cret"), keep=False)
+    draft.open(other)
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    assert draft.secrets == {}, "it is none of the other project's"
+    draft.open(folder)
+    draft.set("deploy.secrets", ("DB_PASSWORD",))
+    assert draft.secrets["DB_PASSWORD"].reveal() == "s3cret"
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

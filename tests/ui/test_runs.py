@@ -448,7 +448,7 @@ def test_rolling_back_says_what_runs_then(
     run = Run(task, holder)
     run.end = RunEnded(Outcome.ROLLED_BACK, switched=True)
     assert restored(run).startswith(told)
-    assert restored(run).endswith("Not restored: databases")
+    assert restored(run).endswith("Not restored: databases.")
     run.end = RunEnded(Outcome.CANCELLED)
     assert "Not restored" not in restored(run), "the new version has not run"
 

@@ -175,6 +175,33 @@ def test_a_release_that_runs_though_another_is_current_is_told(image: Image) -> 
     assert words == "runs now, though it failed"
 
 
+@pytest.mark.parametrize(
+    ("part", "options", "what"),
+    [
+        ("health", {"expect": 418}, "Health check"),
+        ("docker", {"stop_timeout": 9.0}, "Time to stop"),
+        ("docker", {"log_max_size": "1m"}, "Log, each file"),
+        ("docker", {"log_max_file": 2}, "Log, files"),
+    ],
+)
+def test_every_setting_that_makes_a_new_release_is_named(
+    image: Image, part: str, options: dict[str, object], what: str
+) -> None:
+    there = after(make_plan(request(), image, facts(), SECRETS), request())
+    deploy = request().deploy
+    changed = replace(getattr(deploy, part), **options)
+    other = replace(request(), deploy=replace(deploy, **{part: changed}))
+    plan = make_plan(other, image, there, SECRETS)
+    assert [change.what for change in plan.changes] == [what]
+
+
+def test_how_long_is_waited_for_health_makes_no_new_release(image: Image) -> None:
+    there = after(make_plan(request(), image, facts(), SECRETS), request())
+    patient = replace(request().deploy.health, timeout=99.0)
+    other = replace(request(), deploy=replace(request().deploy, health=patient))
+    assert make_plan(other, image, there, SECRETS).empty
+
+
 def test_while_a_run_is_interrupted_none_is_next_to_roll_back_to() -> None:
     there = two_releases()
     older = there.records.releases[0]

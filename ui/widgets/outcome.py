@@ -67,4 +67,4 @@ def restored(run: Run) -> str:
 
 def not_restored(cannot: Sequence[str]) -> str:
     """Return what rolling back did not restore, "" if that is nothing."""
-    return _("Not restored: {things}").format(things=_("; ").join(cannot)) if cannot else ""
+    return _("Not restored: {things}.").format(things=_("; ").join(cannot)) if cannot else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontMetrics, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.i18n import _, ngettext
@@ -163,6 +163,8 @@ def _changes(changes: Sequence[Change]) -> Card:
             cell = label(_breakable(value) or "–", "" if value else "muted", select=True)
             if value:
                 cell.setFont(monospace())
+                lower = what.fontMetrics().ascent() - QFontMetrics(monospace()).ascent()
+                cell.setContentsMargins(0, max(0, lower), 0, 0)  # on one line with its name
             grid.addWidget(cell, number * 2, column, Qt.AlignmentFlag.AlignTop)
     card.body.addLayout(grid)
     return card
