@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.credentials import KnownHosts
+from app.history import History
 from tests.lab.hosts import LabHost
 from tests.memory_keyring import MemoryKeyring
 from ui.dialogs import ConfirmDialog, HostKeyDialog, SecretsDialog
@@ -22,6 +23,7 @@ from ui.draft import Draft
 from ui.pages.server import ServerPage
 from ui.settings import Settings
 from ui.task import Task, TaskState
+from ui.windows import Windows
 
 WAIT = 60_000
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
@@ -144,6 +146,28 @@ def test_without_a_keyring_one_gets_in_all_the_same(
     assert page.notice.text.startswith("Connected, but the password was not remembered")
     assert "There is none on this computer." in page.notice.text
     draft.look_again()
+    found(qtbot, draft)
+    assert draft.facts is not None
+
+
+def test_a_password_typed_in_the_server_window_holds_for_the_page(
+    qtbot: QtBot, page: ServerPage, draft: Draft, hosts: dict[str, LabHost], tmp_path: Path
+) -> None:
+    keyring.set_keyring(fail.Keyring())
+    host = hosts["bookworm-deploy"]
+    enter_address(qtbot, page, host)
+    press(qtbot, host_key_dialog(qtbot, page), "Trust this key and connect")
+    password_dialog(qtbot, page).reject()
+    windows = Windows(draft, History(tmp_path / "history.db", tmp_path / "logs"))
+    window = windows.show_server(draft.request)
+    qtbot.addWidget(window)
+    qtbot.waitUntil(lambda: window._refused is not None, timeout=WAIT)
+    press(qtbot, window, "Enter password…")
+    assert window._asking is not None
+    window._asking._edits[0].setText(host.password)
+    qtbot.keyClick(window._asking._edits[0], Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window._seen is not None, timeout=WAIT)
+    draft.test_connection()
     found(qtbot, draft)
     assert draft.facts is not None
 

@@ -390,6 +390,17 @@ def test_a_run_that_could_not_put_everything_back_is_told_at_the_next_start(
 
 
 @pytest.mark.slow
+def test_a_folder_without_a_project_leaves_no_tick_at_what_was_answered(
+    qtbot: QtBot, ready: Wizard, tmp_path: Path
+) -> None:
+    ready._show(2)
+    assert ready.side_bar.items[1].entry.place == "done"
+    ready.open(tmp_path / "nothing here")
+    ready._seen.add(1)
+    qtbot.waitUntil(lambda: ready.draft.inspection.error is not None, timeout=PATIENCE)
+    assert ready.side_bar.items[1].entry.place != "done"
+
+
 def test_the_last_run_is_not_that_of_another_project(
     qtbot: QtBot, ready: Wizard, project: Callable[[str], Path]
 ) -> None:
