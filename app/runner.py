@@ -117,10 +117,12 @@ class Runner:
         for entry in begun:
             step = self.plan.steps[entry.index]
             self._switched |= step.switches
-            if not entry.undone:
+            if entry.undone:
+                state = StepState.UNDONE
+            else:
                 self._done.append(Done(entry.index, step, entry.before))
                 state = StepState.DONE if entry.done else StepState.CANCELLED
-                self._found.append((entry.index + 1, state))
+            self._found.append((entry.index + 1, state))
 
     # -- one run ---------------------------------------------------------------------------------
 

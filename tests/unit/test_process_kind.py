@@ -445,6 +445,18 @@ def test_a_killed_desktop_is_taken_back(serving: Desktop, built: Build, moment: 
     assert serving.plan(built("v1")).empty
 
 
+def test_a_desktop_killed_while_putting_back_is_helped_to_the_end(
+    desktop: Desktop, built: Build
+) -> None:
+    desktop.deploy(built("v1"))
+    die(desktop, built("v2", "crashes-at-start"), "3 undone")
+    outcome = recover(desktop.transport, desktop.request, desktop.facts(), desktop.emit)
+    assert outcome is Outcome.ROLLED_BACK
+    assert desktop.serves() == "v1"
+    assert dict(desktop.steps)[3] is StepState.UNDONE
+    assert desktop.ended.switched, "what was undone before had been switched too"
+
+
 @pytest.mark.parametrize("moment", ["2 running", "start", "4 running"])
 def test_a_killed_desktop_goes_on(desktop: Desktop, built: Build, moment: str) -> None:
     desktop.deploy(built("v1"))
