@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.events import Outcome, RunEnded
 from app.i18n import _
 
@@ -29,3 +31,8 @@ def what_runs(ended: RunEnded, serving: str, *, first: bool, current: str = "") 
     if serving:
         return _("{version} runs again.").format(version=serving)
     return _("{version} is the current release again.").format(version=current) if current else ""
+
+
+def not_restored(cannot: Sequence[str]) -> str:
+    """Return what rolling back did not restore, "" if that is nothing."""
+    return _("Not restored: {things}.").format(things=_("; ").join(cannot)) if cannot else ""

@@ -12,7 +12,6 @@ from app.i18n import _
 from app.transport import Secret
 from app.transport.output import Mask
 from ui.environment import environment_text
-from ui.widgets.outcome import restored
 
 if TYPE_CHECKING:
     from ui.run import Run
@@ -60,7 +59,7 @@ def run_report(run: Run, lines: Sequence[str]) -> str:
     """Return when a run began, how it ended, what runs since, and the end of its log."""
     began = local_text(run.when.isoformat())
     when = _("Began {when}, took {time}").format(when=began, time=duration_text(run.seconds))
-    parts = [run.task.title, when, outcome_text(run.outcome, run.error), restored(run)]
+    parts = [run.task.title, when, outcome_text(run.outcome, run.error), run.restored]
     parts = [part for part in parts if part]
     if run.error is not None:
         parts += ["", str(run.error)]

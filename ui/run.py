@@ -16,6 +16,7 @@ from app.events import Emit, Event, Line, Outcome, RunEnded, StepChanged, StepSt
 from app.history import History, Record
 from app.host import HostFacts
 from app.i18n import _
+from app.outcomes import RESTORED, not_restored, what_runs
 from app.plan import Plan
 from app.recovery import recover, resume
 from app.request import DeployRequest
@@ -104,6 +105,16 @@ class Run(QObject):
     def error(self) -> SlipwayError | None:
         """What went wrong, if anything did."""
         return self.end.error if self.end else None
+
+    @property
+    def restored(self) -> str:
+        """What runs again, or still, after it put back what it did, and what is lost; in words."""
+        if self.end is None or self.end.outcome not in RESTORED:
+            return ""
+        task = self.task
+        runs = what_runs(self.end, task.serving, first=task.first, current=task.current)
+        lost = not_restored(task.cannot) if self.end.switched else ""
+        return "\n".join(filter(None, (runs, lost)))
 
     @property
     def running(self) -> bool:

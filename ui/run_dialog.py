@@ -15,13 +15,14 @@ from PySide6.QtWidgets import (
 )
 
 from app.i18n import _
+from app.outcomes import not_restored
 from app.plan import Plan
 from ui.dialogs import ask
 from ui.notification import Notifier
 from ui.report import outcome_text, run_report
 from ui.run import Run, RunState, Task
 from ui.widgets.basics import Notice, button, label
-from ui.widgets.outcome import not_restored, say_outcome
+from ui.widgets.outcome import say_outcome
 from ui.widgets.plan_view import PlanView
 from ui.widgets.run_view import RunView
 

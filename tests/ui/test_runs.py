@@ -32,7 +32,7 @@ from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
 from ui.widgets.basics import Notice
 from ui.widgets.command_view import CommandView, commands_text
-from ui.widgets.outcome import restored, say_outcome
+from ui.widgets.outcome import say_outcome
 from ui.widgets.plan_view import PlanView
 
 __all__ = ["image"]  # the fixture of the golden plans
@@ -447,10 +447,10 @@ def test_rolling_back_says_what_runs_then(
     qtbot.addWidget(holder)
     run = Run(task, holder)
     run.end = RunEnded(Outcome.ROLLED_BACK, switched=True)
-    assert restored(run).startswith(told)
-    assert restored(run).endswith("Not restored: databases.")
+    assert run.restored.startswith(told)
+    assert run.restored.endswith("Not restored: databases.")
     run.end = RunEnded(Outcome.CANCELLED)
-    assert "Not restored" not in restored(run), "the new version has not run"
+    assert "Not restored" not in run.restored, "the new version has not run"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from app.events import Outcome
 from app.i18n import _
-from app.outcomes import RESTORED, what_runs
 from ui.run import Run
 from ui.widgets.basics import Notice, Tone
 
@@ -50,21 +47,6 @@ def say_outcome(notice: Notice, run: Run, more: str = "") -> None:
         if run.rolled_back
         else _("Taken back; all is as it was before"),
     }[outcome]
-    runs = more if outcome is Outcome.SUCCEEDED else restored(run)
+    runs = more if outcome is Outcome.SUCCEEDED else run.restored
     told = "\n".join(filter(None, (error.title, error.detail, error.hint))) if error else ""
     notice.say(outcome_tone(outcome), heading, "\n\n".join(filter(None, (runs, told))))
-
-
-def restored(run: Run) -> str:
-    """Return what runs again or still after a run that put back what it did, and what is lost."""
-    if run.end is None or run.end.outcome not in RESTORED:
-        return ""
-    lost = not_restored(run.task.cannot) if run.end.switched else ""
-    task = run.task
-    runs = what_runs(run.end, task.serving, first=task.first, current=task.current)
-    return "\n".join(filter(None, (runs, lost)))
-
-
-def not_restored(cannot: Sequence[str]) -> str:
-    """Return what rolling back did not restore, "" if that is nothing."""
-    return _("Not restored: {things}.").format(things=_("; ").join(cannot)) if cannot else ""
