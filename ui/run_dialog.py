@@ -21,7 +21,7 @@ from ui.dialogs import ask
 from ui.notification import Notifier
 from ui.report import outcome_text, run_report
 from ui.run import Run, RunState, Task
-from ui.widgets.basics import Notice, button, label
+from ui.widgets.basics import Notice, NoticeArea, button, label
 from ui.widgets.outcome import say_outcome
 from ui.widgets.plan_view import PlanView
 from ui.widgets.run_view import RunView
@@ -55,7 +55,9 @@ class RunDialog(QDialog):
         self._stack.addWidget(self.view)
         outer.addWidget(self._stack, 1)
         self.notice = Notice()
-        outer.addWidget(self.notice)  # below: what one reads does not jump when the run ends
+        outer.addWidget(
+            NoticeArea(self.notice)
+        )  # below: what one reads does not jump when the run ends
         row = QHBoxLayout()
         row.setSpacing(10)
         self._copy = button(_("Copy re&port"), self._copy_report, "copy")

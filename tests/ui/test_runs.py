@@ -30,7 +30,7 @@ from ui.release_page import ReleasePage
 from ui.report import outcome_text
 from ui.run import Access, Run, RunState, Task
 from ui.run_dialog import RunDialog
-from ui.widgets.basics import Notice
+from ui.widgets.basics import Notice, NoticeArea
 from ui.widgets.command_view import CommandView, commands_text
 from ui.widgets.outcome import say_outcome
 from ui.widgets.plan_view import PlanView
@@ -375,6 +375,27 @@ def test_what_one_reads_does_not_jump_when_the_run_ends(
     page._copy.setFocus()
     qtbot.keyClick(page._copy, Qt.Key.Key_Tab)
     assert page.server_button.hasFocus(), "Tab goes downwards"
+
+
+def test_a_long_failure_is_not_cut_in_a_small_window(
+    qtbot: QtBot, page: DeployPage, history: History
+) -> None:
+    output = "\n".join(f"line {number} of its last output" for number in range(40))
+    stage = Stage(history, HealthCheckFailed("It did not become healthy.", output, "Look at it."))
+    run = begun(qtbot, page, stage)
+    page.resize(760, 560)
+    stage.let_go()
+    ended(qtbot, run)
+    notice = page.notice
+    qtbot.waitUntil(lambda: notice.height() >= notice.heightForWidth(notice.width()))
+    assert page.height() == 560
+    assert page.view.height() >= 150
+    (area,) = page.findChildren(NoticeArea)
+    area.setFocus()
+    assert page._copy.visibleRegion().isEmpty()
+    qtbot.keyClick(area, Qt.Key.Key_Tab)
+    assert page._copy.hasFocus()
+    assert not page._copy.visibleRegion().isEmpty()
 
 
 def test_no_connection_is_a_failure_that_changed_nothing(

@@ -19,12 +19,14 @@ from ui.dialogs import ask
 from ui.pages.page import Page
 from ui.report import run_report
 from ui.run import Run, RunState, Task
-from ui.widgets.basics import button, label
+from ui.widgets.basics import NoticeArea, button, label
 from ui.widgets.outcome import say_outcome
 from ui.widgets.run_view import RunView
 
 if TYPE_CHECKING:
     from ui.draft import Draft
+
+LEAST_OF_A_RUN = 150  # pixels of steps and log, however much is said beneath them
 
 
 class DeployPage(Page):
@@ -43,13 +45,16 @@ class DeployPage(Page):
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
         self.view = RunView()
+        self.view.setMinimumHeight(LEAST_OF_A_RUN)
         self.body.addWidget(self.view, 1)
         self._copy = button(_("Copy re&port"), self.copy_report, "copy")
         self._open = button(_("Open in &browser"), self._open_browser, "globe")
         for each in (self._open, self._copy):
             self.notice.buttons.addWidget(each)
         self.notice.buttons.addStretch(1)
-        self.body.addWidget(self.notice)  # below: what one reads does not jump when the run ends
+        self.body.addWidget(
+            NoticeArea(self.notice)
+        )  # below: what one reads does not jump when the run ends
         self.body.addLayout(self._bottom_row())
         self._clock = QTimer(self)
         self._clock.setInterval(500)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -39,6 +39,7 @@ from ui.theme import draw_icon, set_role, theme
 
 Tone = Literal["info", "warning", "error", "success"]
 MARGIN_IN_SIGHT = 12  # around what is scrolled to
+LEAST_OF_A_NOTICE = 160  # of its height that is to be seen
 ICON_GAP = 4  # styles put text too near to a button's icon
 TONE_COLOURS = {"info": "accent", "warning": "warning", "error": "danger", "success": "success"}
 
@@ -351,6 +352,45 @@ class Notice(QFrame):
     def clear(self) -> None:
         """Disappear."""
         self.say("info", "")
+
+
+class NoticeArea(QScrollArea):
+    """Shows a notice whole where there is room for it, and lets one scroll in it elsewhere."""
+
+    def __init__(self, notice: Notice) -> None:
+        super().__init__()
+        self._notice = notice
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setWidgetResizable(True)
+        self.setWidget(notice)
+        self.setVisible(not notice.isHidden())
+        self.verticalScrollBar().rangeChanged.connect(self._range_changed)
+        self._range_changed(0, 0)
+
+    def _range_changed(self, _least: int, most: int) -> None:
+        """Let Tab come here where there is something to scroll."""
+        self.setAccessibleName(self._notice.accessibleName())
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if most else Qt.FocusPolicy.NoFocus)
+
+    def sizeHint(self) -> QSize:
+        width = self.viewport().width()
+        return QSize(width, self._notice.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, min(self.sizeHint().height(), LEAST_OF_A_NOTICE))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.updateGeometry()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kinds = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.LayoutRequest)
+        if watched is self._notice and event.type() in kinds:
+            self.setVisible(not self._notice.isHidden())
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def _why_and_what(error: SlipwayError) -> str:
