@@ -364,8 +364,10 @@ class NoticeArea(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setWidgetResizable(True)
-        self.setWidget(notice)
-        self.setVisible(not notice.isHidden())
+        self.setWidget(notice)  # which shows it, whatever it has to say
+        if not notice.text:
+            notice.hide()
+            self.hide()
         self.verticalScrollBar().rangeChanged.connect(self._range_changed)
         self._range_changed(0, 0)
 
@@ -388,7 +390,9 @@ class NoticeArea(QScrollArea):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kinds = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.LayoutRequest)
         if watched is self._notice and event.type() in kinds:
-            self.setVisible(not self._notice.isHidden())
+            says = not self._notice.isHidden()
+            if self.parentWidget() is not None or not says:  # else it would be a window
+                self.setVisible(says)
             self.updateGeometry()
         return super().eventFilter(watched, event)
 
