@@ -44,6 +44,7 @@ def texts(draft: Draft) -> list[str]:
     return [problem.text for problem in draft.problems() if problem.blocking]
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_answers_and_is_built_by_itself(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -226,6 +227,7 @@ def test_answers_come_back_with_the_project(
     again.close()
 
 
+@pytest.mark.slow
 def test_answers_of_a_trip_that_was_broken_off_come_back(
     qtbot: QtBot, draft: Draft, project: Copy
 ) -> None:
@@ -239,6 +241,7 @@ def test_answers_of_a_trip_that_was_broken_off_come_back(
     again.close()
 
 
+@pytest.mark.slow
 def test_what_was_only_proposed_is_proposed_anew(qtbot: QtBot, draft: Draft, project: Copy) -> None:
     folder = project("good")
     opened(qtbot, draft, folder)
@@ -246,6 +249,7 @@ def test_what_was_only_proposed_is_proposed_anew(qtbot: QtBot, draft: Draft, pro
     assert draft.settings.answers(folder) == ""
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_no_trace_in_other_projects(
     qtbot: QtBot, draft: Draft, project: Copy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

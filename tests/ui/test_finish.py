@@ -125,6 +125,7 @@ def place(widget: QWidget, page: QWidget) -> tuple[int, int]:
     return at.y(), at.x()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_tab_reaches_every_control_of_every_page_from_top_to_bottom(
     qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path], kind: str

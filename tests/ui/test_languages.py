@@ -114,6 +114,7 @@ class Walk:
         self.qtbot.waitUntil(condition, timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_on_any_page(
     qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path]
 ) -> None:
@@ -169,6 +170,7 @@ def _stop(wizard: Wizard) -> None:
         service.control(local, request, found, "stop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_cut_with_any_kind(
     qtbot: QtBot, wizard: Wizard, project: Callable[[str], Path], kind: str

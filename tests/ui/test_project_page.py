@@ -91,6 +91,7 @@ def test_a_typed_folder_needs_no_enter(qtbot: QtBot, page: ProjectPage, project:
     assert page._path.hasFocus()
 
 
+@pytest.mark.slow
 def test_one_of_several_programs_is_chosen_by_keyboard(
     qtbot: QtBot, page: ProjectPage, project: Copy
 ) -> None:
@@ -137,6 +138,7 @@ def test_without_go_a_folder_with_it_can_be_named(
     qtbot.waitUntil(page._understood.isVisible, timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_a_broken_profile_is_named_and_read_again(
     qtbot: QtBot, page: ProjectPage, project: Copy
 ) -> None:

@@ -401,6 +401,7 @@ def test_a_folder_without_a_project_leaves_no_tick_at_what_was_answered(
     assert ready.side_bar.items[1].entry.place != "done"
 
 
+@pytest.mark.slow
 def test_the_last_run_is_not_that_of_another_project(
     qtbot: QtBot, ready: Wizard, project: Callable[[str], Path]
 ) -> None:
@@ -590,6 +591,7 @@ def test_another_project_waits_until_changes_are_settled(
     assert page._path.text() == str(other)
 
 
+@pytest.mark.slow
 def test_no_empty_space_between_the_cards_of_the_project(qtbot: QtBot, ready: Wizard) -> None:
     ready.go_to(0)
     page = ready.page
@@ -631,6 +633,7 @@ def test_every_control_of_every_page_has_a_name(wizard: Wizard) -> None:
         assert_accessible(wizard.page_at(index))
 
 
+@pytest.mark.slow
 def test_every_button_of_a_page_has_its_own_letter(ready: Wizard) -> None:
     """Two controls with one mnemonic on a page would make Alt+letter ambiguous."""
     fixed = [ready.back_button, ready.next_button]

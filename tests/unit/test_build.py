@@ -79,6 +79,7 @@ def fetch(url: str, seconds: float = 10) -> str:
 # What comes out
 
 
+@pytest.mark.slow
 def test_a_service_is_built_stamped_and_described(go, tmp_path):
     project = sample("good", go)
     options = BuildOptions(version="v1.2.3", stamp="main.version", checks=("vet", "test"))
@@ -134,6 +135,7 @@ def test_the_same_source_gives_the_same_bytes(go, hello, tmp_path):
     assert build(hello, other, "", "linux/amd64", go, tmp_path / "one").sha256 != first.sha256
 
 
+@pytest.mark.slow
 def test_a_commit_alone_does_not_change_the_bytes(go, hello, tmp_path):
     options = BuildOptions(version="v1", stamp="main.version")
     before = build(hello, options, "", "linux/amd64", go, tmp_path / "out")
@@ -200,6 +202,7 @@ def test_tags_flags_and_environment_reach_the_compiler(go, hello, tmp_path):
         assert run(artifact.path) == "v1+extra"
 
 
+@pytest.mark.slow
 def test_a_program_of_a_workspace(go, tmp_path):
     project = sample("workspace", go)
     options = BuildOptions(version="v5", stamp=project.mains[0].stamps[0])
@@ -209,6 +212,7 @@ def test_a_program_of_a_workspace(go, tmp_path):
     assert b"v5" in artifact.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_program_of_a_nested_module(go, hello, tmp_path):
     (hello.path / "tools").mkdir()
     (hello.path / "tools" / "go.mod").write_text("module example.com/tools\n\ngo 1.21\n")
@@ -219,6 +223,7 @@ def test_a_program_of_a_nested_module(go, hello, tmp_path):
     assert artifact.module == "example.com/tools"
 
 
+@pytest.mark.slow
 def test_blanks_and_chinese_in_both_paths(go, hello, tmp_path):
     folder = tmp_path / "my 项目"
     patiently(lambda: hello.path.rename(folder))
@@ -238,6 +243,7 @@ def test_third_party_modules_and_included_files(go, tmp_path):
 # cgo
 
 
+@pytest.mark.slow
 def test_cgo_is_warned_about_and_its_absence_explained(go, tmp_path):
     project = sample("cgo", go)
     assert any("cgo is off" in text for text in warnings(project, BuildOptions(), ""))
@@ -246,6 +252,7 @@ def test_cgo_is_warned_about_and_its_absence_explained(go, tmp_path):
     assert caught.value.diagnostics[0].message == "undefined: answer"
 
 
+@pytest.mark.slow
 def test_cgo_with_a_compiler_is_built_and_found_to_need_the_system(go, tmp_path):
     project = sample("cgo", go)
     options = BuildOptions(cgo=True)
@@ -259,6 +266,7 @@ def test_cgo_with_a_compiler_is_built_and_found_to_need_the_system(go, tmp_path)
             build(project, options, "", host_platform(), go, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_cgo_without_a_compiler_is_explained(go, tmp_path):
     options = BuildOptions(cgo=True, env={"CC": "no-such-compiler"})
     with pytest.raises(BuildError, match="C compiler") as caught:
@@ -300,6 +308,7 @@ def failure(project: GoProject, go: Toolchain, out: Path, options: BuildOptions)
     return caught.value
 
 
+@pytest.mark.slow
 def test_compiler_errors_become_places(go, tmp_path):
     error = failure(sample("compile-error", go), go, tmp_path / "out", BuildOptions())
     assert "does not compile" in error.title
@@ -309,6 +318,7 @@ def test_compiler_errors_become_places(go, tmp_path):
     assert error.diagnostics[0].message == "undefined: helth"
 
 
+@pytest.mark.slow
 def test_vet_s_findings_become_places(go, hello, tmp_path):
     source = 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Printf("%d\\n", "x")\n}\n'
     (hello.path / "main.go").write_text(source)
@@ -332,6 +342,7 @@ def test_failing_tests_become_places(go, tmp_path):
     assert "FAIL" in error.detail
 
 
+@pytest.mark.slow
 def test_a_test_that_panics_is_named(go, hello, tmp_path):
     source = 'package main\n\nimport "testing"\n\nfunc TestBoom(t *testing.T) { panic("boom") }\n'
     (hello.path / "main_test.go").write_text(source)
@@ -340,6 +351,7 @@ def test_a_test_that_panics_is_named(go, hello, tmp_path):
     assert "boom" in error.detail
 
 
+@pytest.mark.slow
 def test_tests_that_do_not_compile_become_places(go, hello, tmp_path):
     (hello.path / "main_test.go").write_text("package main\n\nvar x = nope\n")
     error = failure(hello, go, tmp_path / "out", BuildOptions(checks=("test",)))
@@ -395,6 +407,7 @@ def test_a_folder_that_cannot_be_written(go, hello, tmp_path):
         build(hello, BuildOptions(version="v1"), "", "linux/amd64", go, tmp_path / "file" / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "platform", "key"),
     [
@@ -459,6 +472,7 @@ def cancelled_after(seconds: float, start, token: CancelToken) -> float:
     return time.monotonic() - asked[0]
 
 
+@pytest.mark.slow
 def test_cancelling_the_compiler_leaves_nothing(go, tmp_path, monkeypatch):
     token = CancelToken()
     scratch = tmp_path / "scratch"

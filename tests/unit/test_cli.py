@@ -251,6 +251,7 @@ def test_doctor_without_a_folder_for_its_data(run: Run) -> None:
     assert "✗ Data" in answer.out
 
 
+@pytest.mark.slow
 def test_what_is_not_there_yet(run: Run, service: Service) -> None:
     (shape,) = run("status", service.file, "--json").shapes
     assert (shape["state"], shape["release"], shape["healthy"]) == ("missing", "", None)
@@ -386,6 +387,7 @@ def test_a_failed_deployment_ends_with_1_and_the_old_version_serves(
     assert "failed" in made.log.read_text()
 
 
+@pytest.mark.slow
 def test_what_does_not_build_touches_nothing(run: Run, service: Service) -> None:
     answer = run("deploy", service.change("compile-error", "v1").file, "--yes", "--json")
     assert answer.code == 2

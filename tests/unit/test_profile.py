@@ -310,6 +310,7 @@ REQUESTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(REQUESTS)
 @settings(max_examples=150, deadline=None)
 def test_what_is_written_reads_back_the_same(request: DeployRequest) -> None:
@@ -318,6 +319,7 @@ def test_what_is_written_reads_back_the_same(request: DeployRequest) -> None:
     assert profile.loads(profile.dumps(request), folder) == request
 
 
+@pytest.mark.slow
 @given(REQUESTS, REQUESTS)
 @settings(max_examples=60, deadline=None)
 def test_saving_over_another_request_reads_back_the_same(

@@ -44,6 +44,7 @@ def git(folder: Path, *words: str) -> str:
     return subprocess.run(argv, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_a_plain_service(go):
     project = open_project(PROJECTS / "good", go)
     assert project.module == "example.com/good"
@@ -59,6 +60,7 @@ def test_a_plain_service(go):
     assert not main.windows_service
 
 
+@pytest.mark.slow
 def test_a_workspace_with_several_programs(go):
     project = open_project(PROJECTS / "workspace", go)
     assert project.workspace
@@ -81,16 +83,19 @@ def test_choosing_a_program(go):
     assert open_project(PROJECTS / "good", go).main("").path == "."
 
 
+@pytest.mark.slow
 def test_third_party_modules_assets_and_embedded_files(go):
     project = open_project(PROJECTS / "modules", go)
     # web is in the program already, config is not.
     assert project.assets == ("config",)
 
 
+@pytest.mark.slow
 def test_cgo_is_found_in_the_program_itself(go):
     assert open_project(PROJECTS / "cgo", go).main("").cgo
 
 
+@pytest.mark.slow
 def test_cgo_is_found_in_a_dependency_and_the_standard_library_does_not_count(go, tmp_path):
     write(
         tmp_path,
@@ -107,6 +112,7 @@ def test_cgo_is_found_in_a_dependency_and_the_standard_library_does_not_count(go
     assert not project.main("without").cgo
 
 
+@pytest.mark.slow
 def test_a_program_that_is_a_windows_service_by_itself(go):
     assert open_project(PROJECTS / "scm", go).main("").windows_service
 
@@ -116,6 +122,7 @@ def test_a_program_for_windows_only_is_found_on_any_system(go, tmp_path):
     assert open_project(tmp_path, go).main("").name == "hello"
 
 
+@pytest.mark.slow
 def test_nested_modules_are_part_of_the_project(go, tmp_path):
     write(
         tmp_path,
@@ -136,6 +143,7 @@ def test_nested_modules_are_part_of_the_project(go, tmp_path):
     assert project.main("tools").module_folder == tmp_path / "tools"
 
 
+@pytest.mark.slow
 def test_build_tags_decide_which_programs_there_are(go, tmp_path):
     tagged = "//go:build extra\n\n" + SERVICE
     write(tmp_path, {"go.mod": module(), "a/main.go": SERVICE, "b/main.go": tagged})

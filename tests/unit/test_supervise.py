@@ -93,6 +93,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 # -- start and stop ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_start_and_stop(place: Place) -> None:
     found = place.start(place.release("v1", LIVES))
     assert (found["state"], found["release"], found["restarts"]) == ("running", "v1", 0)
@@ -102,6 +103,7 @@ def test_start_and_stop(place: Place) -> None:
     assert place.verb("stop", "2").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_second_start_of_what_runs_changes_nothing(place: Place) -> None:
     first = place.start(place.release("v1", LIVES), stdin='{"KEY": "one"}')
     second = place.start("v1", stdin='{"KEY": "two"}')
@@ -112,6 +114,7 @@ def test_a_second_start_of_what_runs_changes_nothing(place: Place) -> None:
         assert secrets.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_another_release_is_not_started_over_one_that_runs(place: Place) -> None:
     first = place.start(place.release("v1", LIVES))
     refused = place.verb("start", place.release("v2", LIVES))
@@ -121,6 +124,7 @@ def test_another_release_is_not_started_over_one_that_runs(place: Place) -> None
     assert json.loads((place.path / "run.json").read_text())["release"] == "v1"
 
 
+@pytest.mark.slow
 def test_two_starts_at_once_start_one_program(place: Place) -> None:
     place.release("v1", "open('begun', 'a').write('x')\n" + LIVES)
     done: list[dict[str, Any]] = []
@@ -150,6 +154,7 @@ def test_start_and_stop_where_there_is_no_folder(tmp_path: Path) -> None:
     assert not nowhere.path.exists()
 
 
+@pytest.mark.slow
 def test_a_program_that_cannot_be_run_is_a_failed_start(place: Place) -> None:
     place.release("v1", LIVES, binary="absent")
     refused = place.verb("start", "v1")
@@ -176,6 +181,7 @@ def waits(found: dict[str, Any], restarts: int) -> bool:
     return bool(found["state"] == "waiting" and found["restarts"] >= restarts)
 
 
+@pytest.mark.slow
 def test_a_crash_starts_it_again_without_what_it_left_behind(place: Place) -> None:
     source = f"import subprocess, time\nchild = subprocess.Popen({SLEEPS})\n"
     source += "open('children', 'a').write(f'{child.pid}\\n')\nraise SystemExit(1)\n"
@@ -186,6 +192,7 @@ def test_a_crash_starts_it_again_without_what_it_left_behind(place: Place) -> No
     assert wait_until(lambda: not alive(first))
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_listen_is_killed_after_the_grace(place: Place) -> None:
     polite = "SIGBREAK" if sys.platform == "win32" else "SIGTERM"
     source = f"import signal\nsignal.signal(signal.{polite}, signal.SIG_IGN)\n{LIVES}"
@@ -227,6 +234,7 @@ def test_start_ends_a_program_whose_supervisor_was_killed(place: Place) -> None:
     assert (new["state"], new["release"]) == ("running", "v2")
 
 
+@pytest.mark.slow
 def test_what_ended_with_its_supervisor_is_lost_without_a_pid(place: Place) -> None:
     found = place.start(place.release("v1", LIVES))
     place.kill_supervisor()
@@ -299,6 +307,7 @@ def test_the_wizard_of_windows_supervises_with_the_console_program(
     assert supervise.own_words() == [str(Path("/there/slipway.exe")), "supervise"]
 
 
+@pytest.mark.slow
 def test_the_verb_of_the_packaged_application(place: Place) -> None:
     root = Path(supervise.__file__).parent.parent
     code = "import sys; from app.cli import main; sys.exit(main())"
@@ -337,6 +346,7 @@ def test_the_supervisor_holds_nothing_of_who_started_it(place: Place, tmp_path: 
 # -- status and log ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_log_since_this_start_has_nothing_of_the_version_before(place: Place) -> None:
     place.start(place.release("v1", "print('of the old one', flush=True)\n" + LIVES))
     place.said("v1")
