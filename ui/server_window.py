@@ -64,12 +64,14 @@ class ServerWindow(QWidget):
     """Shows one service on one server; ``closed`` when the window goes.
 
     ``changed_server`` carries the service's request once something was rolled back there,
-    ``signed_in`` the visit whose password was typed here and taken by the server.
+    ``signed_in`` the visit whose password was typed here and taken by the server,
+    ``wizard_wanted`` the request of an interrupted run that is to be dealt with.
     """
 
     closed = Signal()
     changed_server = Signal(object)
     signed_in = Signal(object)
+    wizard_wanted = Signal(object)
 
     def __init__(self, access: Access, history: History, settings: Settings) -> None:
         super().__init__()
@@ -220,7 +222,7 @@ class ServerWindow(QWidget):
                 interrupted_title(run),
                 _("In the wizard, the page Server takes it back or finishes it."),
             )
-            self._notice_action.hide()
+            self._offer(_("Show the &wizard"), self._show_wizard)
         elif lock is not None and not lock.abandoned:
             self.notice.say("info", _("A run is under way"), str(lock))
             self._notice_action.hide()
@@ -234,6 +236,9 @@ class ServerWindow(QWidget):
         self._on_notice = action
         self._notice_action.setText(text)
         self._notice_action.show()
+
+    def _show_wizard(self) -> None:
+        self.wizard_wanted.emit(self.request)
 
     def _notice_clicked(self) -> None:
         self._on_notice()

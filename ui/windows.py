@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 class Windows(QObject):
     """Opens them, brings the same one to the front the second time, and knows which are open.
 
-    ``changed_server`` carries the request of a service that one of them has rolled back.
+    ``changed_server`` carries the request of a service that one of them has rolled back,
+    ``wizard_wanted`` that of one whose interrupted run is to be dealt with.
     """
 
     changed_server = Signal(object)
+    wizard_wanted = Signal(object)
 
     def __init__(self, draft: Draft, history: History) -> None:
         super().__init__()
@@ -86,6 +88,7 @@ class Windows(QObject):
             window.closed.connect(self._server_closed)
             window.changed_server.connect(self.changed_server)
             window.signed_in.connect(self._signed_in)
+            window.wizard_wanted.connect(self.wizard_wanted)
             self._servers[key] = window
         else:
             window.look()

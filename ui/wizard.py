@@ -199,7 +199,19 @@ class Wizard(QMainWindow):
 
             self._windows = Windows(self.draft, self.history)
             self._windows.changed_server.connect(self.deploy.overtake)
+            self._windows.wizard_wanted.connect(self._lead_to_server)
         return self._windows
+
+    def _lead_to_server(self, request: DeployRequest) -> None:
+        """Come to the front with a service's Server page, or with its project if another is open."""
+        draft = self.draft.request
+        if (request.name, request.targets[:1]) != (draft.name, draft.targets[:1]):
+            self.open(request.project.path)
+        elif not self.deploying:
+            self._show(SERVER)
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     def show_history(self) -> None:
         """Show the runs of this desktop."""

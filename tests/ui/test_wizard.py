@@ -361,6 +361,13 @@ def test_a_half_done_run_is_taken_back_without_the_secrets_it_was_begun_with(
         lambda: draft.facts is not None and draft.facts.records.interrupted is not None,
         timeout=PATIENCE,
     )
+    ready._show(0)
+    ready.show_server()
+    server = next(each for each in ready.windows.shown() if isinstance(each, ServerWindow))
+    qtbot.waitUntil(lambda: "was interrupted" in server.notice.text, timeout=PATIENCE)
+    server._notice_action.click()
+    assert ready.index == SERVER
+    server.close()
     ready.finish()
     assert ready.page.title == "Method", "the value of the secret is missing"
     assert not ready.findChildren(ConfirmDialog)
