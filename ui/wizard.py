@@ -203,7 +203,7 @@ class Wizard(QMainWindow):
         return self._windows
 
     def _lead_to_server(self, request: DeployRequest) -> None:
-        """Come to the front with a service's Server page, or with its project if another is open."""
+        """Come to the front with the Server page, or with the project if another one is open."""
         draft = self.draft.request
         if (request.name, request.targets[:1]) != (draft.name, draft.targets[:1]):
             self.open(request.project.path)

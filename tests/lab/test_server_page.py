@@ -26,7 +26,7 @@ from ui.task import Task, TaskState
 from ui.windows import Windows
 
 WAIT = 60_000
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", r"raise\(\)", extend=True)
 
 
 @pytest.fixture
