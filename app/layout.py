@@ -100,17 +100,17 @@ def same_release(old: Release, new: Release) -> bool:
         and old.args == new.args
         and old.env == new.env
         and old.secrets == new.secrets
-        and check_words(old) == check_words(new)
+        and asked(old) == asked(new)
         and _comparable(old) == _comparable(new)
     )
 
 
-def check_words(release: Release) -> str:
-    """Return what is asked of a release whenever one wants to know whether it is healthy."""
+def asked(release: Release) -> tuple[str, str]:
+    """Return what is asked to know whether a release is healthy, and the status it is to answer."""
     health = release.health_options
     if health.http:
-        return f"{health.http} ({health.expect})"
-    return f"tcp {health.tcp}" if health.tcp else ""
+        return health.http, str(health.expect)
+    return (f"tcp {health.tcp}" if health.tcp else ""), ""
 
 
 def _comparable(release: Release) -> str:
@@ -164,8 +164,9 @@ def differences(
         (_("Version"), old.version if old else "", new.version),
         (_("Program (SHA-256)"), old.sha256[:12] if old else "", new.sha256[:12]),
         (_("Arguments"), " ".join(old.args) if old else "", " ".join(new.args)),
-        (_("Health check"), check_words(old) if old else "", check_words(new)),
     ]
+    names = (_("Health check"), _("Expected status"))
+    rows += zip(names, asked(old) if old else ("", ""), asked(new), strict=True)
     rows += [
         (_("Environment {key}").format(key=key), env.get(key, ""), new.env.get(key, ""))
         for key in sorted(env.keys() | new.env.keys())

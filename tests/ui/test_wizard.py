@@ -48,6 +48,7 @@ from ui.server_window import ServerWindow
 from ui.settings import BegunRun, Settings
 from ui.task import Task
 from ui.unsaved import UnsavedDialog
+from ui.widgets.basics import Notice
 from ui.wizard import SERVER, Wizard
 
 PATIENCE = 60_000  # milliseconds
@@ -362,6 +363,8 @@ def test_a_half_done_run_is_taken_back_without_the_secrets_it_was_begun_with(
         timeout=PATIENCE,
     )
     ready._show(0)
+    told = [each.text for each in ready.page.findChildren(Notice) if each.isVisible()]
+    assert any("may be half done" in words for words in told), "until it is not any more"
     ready.show_server()
     server = next(each for each in ready.windows.shown() if isinstance(each, ServerWindow))
     qtbot.waitUntil(lambda: "was interrupted" in server.notice.text, timeout=PATIENCE)

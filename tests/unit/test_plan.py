@@ -178,7 +178,8 @@ def test_a_release_that_runs_though_another_is_current_is_told(image: Image) -> 
 @pytest.mark.parametrize(
     ("part", "options", "what"),
     [
-        ("health", {"expect": 418}, "Health check"),
+        ("health", {"expect": 418}, "Expected status"),
+        ("health", {"http": "http://localhost:8080/ready"}, "Health check"),
         ("docker", {"stop_timeout": 9.0}, "Time to stop"),
         ("docker", {"log_max_size": "1m"}, "Log, each file"),
         ("docker", {"log_max_file": 2}, "Log, files"),

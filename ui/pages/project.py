@@ -209,7 +209,7 @@ class ProjectPage(Page):
         """Tell, of this project or at the start of any, the run that the window did not see end."""
         known = (each for each in self.draft.settings.projects if path in (each.path, Path()))
         found = next((each for each in known if each.run), None)
-        if found is None or found.run is None or self.draft.facts is not None:
+        if found is None or found.run is None:
             if "_unfinished" in self.__dict__:
                 self._unfinished.clear()
             return
