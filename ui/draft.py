@@ -208,6 +208,11 @@ class Draft(QObject):
         return self.values.of(rules.secret_names(self.request))
 
     @property
+    def values_missing(self) -> bool:
+        """Whether a secret of the service has no value."""
+        return not set(rules.secret_names(self.request)) <= set(self.secrets)
+
+    @property
     def platform(self) -> str:
         """What is built for: as chosen, as the server says, or else what is likely."""
         chosen = self.request.build.platform

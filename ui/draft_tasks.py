@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.history import History
-from app.rules import secret_names
 from ui.draft import Draft
 from ui.run import Access, Task, plan_task, recover_task, resume_task
 
@@ -46,7 +45,7 @@ def lacks_values(draft: Draft) -> bool:
     if records is None or records.interrupted is None:
         return False
     new = records.interrupted.release not in records.state.verified
-    return new and not set(secret_names(draft.request)) <= set(draft.secrets)
+    return new and draft.values_missing
 
 
 def finish(draft: Draft, history: History) -> Task | None:

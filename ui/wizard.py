@@ -209,6 +209,8 @@ class Wizard(QMainWindow):
             self.open(request.project.path)
         elif not self.deploying:
             self._show(SERVER)
+            if self.draft.facts is None and not self.draft.connecting.running:
+                self.draft.test_connection()
         self.show()
         self.raise_()
         self.activateWindow()
@@ -457,8 +459,9 @@ class Wizard(QMainWindow):
 
     def _start_over(self) -> None:
         self.draft.look_again()
-        if any(problem.blocking for problem in rules.problems(self.draft.request)):
-            self._show(self.reachable())  # an answer was taken back since
+        missing = self.draft.values_missing
+        if missing or any(problem.blocking for problem in rules.problems(self.draft.request)):
+            self._show(self.reachable())  # an answer was taken back since, or never given
         else:
             self._show(self.last - 1)  # it waits until the server was looked at again
 
