@@ -186,11 +186,7 @@ class Recorder:
         }
         say = self._console.say if EXIT_CODES[outcome] == DONE else self._console.warn
         say(texts[outcome])
-        made = self._made
-        runs = self._ended and what_runs(
-            self._ended, made.serving, first=made.first, current=made.current
-        )
-        if runs:
+        if self._ended and (runs := what_runs(self._ended, self._made)):
             say(runs)
         if self._log:
             self._console.say(_("Log: {path}").format(path=self._log))

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 DOMAIN = "slipway"
@@ -110,6 +111,13 @@ def ngettext(singular: str, plural: str, count: int) -> str:
 def sentences(*texts: str) -> str:
     """Put texts behind one another, the empty ones left out; a Chinese stop needs no blank."""
     return " ".join(text for text in texts if text).replace("。 ", "。")
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first ``most`` names in a row, and how many there are beyond."""
+    more = len(names) - most
+    shown = ", ".join(names[:most])
+    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
 
 
 def marked(message: str) -> str:

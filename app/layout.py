@@ -13,7 +13,7 @@ from typing import Protocol
 from app.artifact import Artifact
 from app.errors import Problem
 from app.host import HostFacts
-from app.i18n import _
+from app.i18n import _, first_of
 from app.image import Context, Image
 from app.releases import Release, Store
 from app.request import DeployRequest
@@ -190,9 +190,7 @@ def _changed_files(old: Release, new: Release) -> str:
     """Return the names of files beside the program that are others now, the first ones only."""
     before, after = old.definition.get("files") or {}, new.definition.get("files") or {}
     names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    more = len(names) - FILES_NAMED
-    shown = ", ".join(names[:FILES_NAMED])
-    return _("{names} and {count} more").format(names=shown, count=more) if more > 0 else shown
+    return first_of(names, FILES_NAMED)
 
 
 def to_prune(request: DeployRequest, facts: HostFacts, new: str) -> tuple[str, ...]:

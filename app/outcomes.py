@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from app.events import Outcome, RunEnded
 from app.i18n import _
@@ -10,15 +11,28 @@ from app.i18n import _
 RESTORED = frozenset({Outcome.FAILED_RESTORED, Outcome.CANCELLED, Outcome.ROLLED_BACK})
 
 
-def what_runs(ended: RunEnded, serving: str, *, first: bool, current: str = "") -> str:
-    """Return what runs after a run that put back what it did, "" where no more is known than that.
+class Before(Protocol):
+    """What is known of the server before a run; a plan and a window's task know it."""
 
-    ``serving`` is the version that ran before it, "" where that isn't known. Then ``current`` may
-    be the one that was recorded. ``first``: nothing of that name was there.
-    """
+    @property
+    def serving(self) -> str:
+        """The version that runs, "" where that isn't known."""
+
+    @property
+    def current(self) -> str:
+        """Where that isn't known, the version that is recorded, or ""."""
+
+    @property
+    def first(self) -> bool:
+        """Whether nothing of that name is there."""
+
+
+def what_runs(ended: RunEnded, before: Before) -> str:
+    """Return what runs after a run that put back what it did, "" if no more is known than that."""
+    serving, current = before.serving, before.current
     if ended.outcome not in RESTORED:
         return ""
-    if first:
+    if before.first:
         return _("Nothing of that name runs, as before.")
     if not ended.switched:
         return (

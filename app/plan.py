@@ -178,8 +178,7 @@ def make_plan(
     if missing:
         raise SlipwayError(
             _("A secret has no value: {names}.").format(names=", ".join(missing)),
-            _("The profile names it, but neither keyring nor environment hold a value."),
-            _("Enter it in the wizard, or set SLIPWAY_SECRET_{name}.").format(name=missing[0]),
+            hint=_("Set it on the Method page."),
         )
     when = _time(facts)
     release = release_id(when, package_version(package))

@@ -58,8 +58,10 @@ def load(path: Path, *, complete: bool = True) -> DeployRequest:
     try:
         request = loads(text, path.absolute().parent)
     except ProfileError as error:
-        named = _("{name}: {text}").format(name=path, text=error.detail)
-        error.detail = named if error.detail else str(path)
+        if error.detail:
+            error.detail = _("{name}: {text}").format(name=path, text=error.detail)
+        else:
+            error.detail = str(path)
         raise
     blocking = [problem for problem in problems(request) if problem.blocking]
     if complete and blocking:

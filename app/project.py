@@ -22,7 +22,7 @@ from app.gosource import (
     string_variables,
     version_variables,
 )
-from app.i18n import _
+from app.i18n import _, first_of
 from app.processes import ProcessResult
 from app.reasons import reason
 from app.toolchain import Toolchain, version_tuple
@@ -332,10 +332,7 @@ def _no_module(path: Path) -> ProjectError:
                 _("It belongs to the module in {folder}: choose that one.").format(folder=parent),
             )
     if nested := sorted(str(folder) for folder in _nested_modules(path)):
-        more = len(nested) - MODULES_NAMED
-        named = ", ".join(nested[:MODULES_NAMED])
-        if more > 0:
-            named = _("{names} and {count} more").format(names=named, count=more)
+        named = first_of(nested, MODULES_NAMED)
         return ProjectError(title, str(path), _("Choose one of: {folders}").format(folders=named))
     return ProjectError(
         title,

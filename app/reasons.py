@@ -10,6 +10,12 @@ from app.patience import is_held
 
 # The numbers of these are from other lists: 1 is no lack of permission there. By name, for nothing
 # can be imported where the system refuses files.
+NUMBERS = {
+    TimeoutError: errno.ETIMEDOUT,
+    ConnectionRefusedError: errno.ECONNREFUSED,
+    ConnectionResetError: errno.ECONNRESET,
+    BrokenPipeError: errno.EPIPE,
+}
 OTHER_NUMBERS = {"SSLError", "herror"}
 
 
@@ -22,8 +28,6 @@ def reason(error: BaseException) -> str:
         return _of_the_resolver(error.errno or 0, own)
     if OTHER_NUMBERS & {kind.__name__ for kind in type(error).__mro__}:
         return own
-    if isinstance(error, TimeoutError) and not error.errno:
-        return _("Nothing answered in time.")
     usual = {
         errno.ENOENT: _("There is no such file or folder."),
         errno.EACCES: _("Access is denied."),
@@ -43,7 +47,12 @@ def reason(error: BaseException) -> str:
         errno.ENETUNREACH: _("No way leads to that network."),
     }
     # Windows says more of a file that another program has open than Python's number does
-    return own if is_held(error) else usual.get(error.errno or 0, own)
+    return own if is_held(error) else usual.get(error.errno or _number(error), own)
+
+
+def _number(error: OSError) -> int:
+    """Return the number of an error that was made without one, 0 if its kind has none."""
+    return next((number for kind, number in NUMBERS.items() if isinstance(error, kind)), 0)
 
 
 def _of_the_resolver(number: int, own: str) -> str:

@@ -102,7 +102,8 @@ class Module:
             for title, why, remedy in _side_by_side(titles, whys, remedies):
                 found = found or bool(title)
                 # one repeats a Problem's text, others say that something is still under way
-                if title and not title.startswith("{field}") and not title.endswith("…"):
+                repeated = title == _("{name}: {text}")
+                if title and not repeated and not title.endswith("…"):
                     yield ErrorText(title, why or SAID if said else why, remedy, doubt)
         if kind and not found and not _passed_on(given):
             place = f"{self.path}:{call.lineno}"

@@ -208,9 +208,9 @@ class Draft(QObject):
         return self.values.of(rules.secret_names(self.request))
 
     @property
-    def values_missing(self) -> bool:
-        """Whether a secret of the service has no value."""
-        return not set(rules.secret_names(self.request)) <= set(self.secrets)
+    def missing_secrets(self) -> tuple[str, ...]:
+        """The service's secrets that have no value."""
+        return tuple(name for name in rules.secret_names(self.request) if name not in self.secrets)
 
     @property
     def platform(self) -> str:

@@ -45,7 +45,7 @@ def lacks_values(draft: Draft) -> bool:
     if records is None or records.interrupted is None:
         return False
     new = records.interrupted.release not in records.state.verified
-    return new and draft.values_missing
+    return new and bool(draft.missing_secrets)
 
 
 def finish(draft: Draft, history: History) -> Task | None:

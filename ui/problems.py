@@ -59,8 +59,7 @@ def _build_problems(draft: Draft) -> tuple[Problem, ...]:
 
 
 def _secret_problems(draft: Draft) -> tuple[Problem, ...]:
-    missing = [name for name in rules.secret_names(draft.request) if name not in draft.secrets]
-    return tuple(_no_value(draft, name) for name in missing)
+    return tuple(_no_value(draft, name) for name in draft.missing_secrets)
 
 
 def _no_value(draft: Draft, name: str) -> Problem:

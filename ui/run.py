@@ -111,10 +111,8 @@ class Run(QObject):
         """What runs again, or still, after it put back what it did, and what is lost; in words."""
         if self.end is None or self.end.outcome not in RESTORED:
             return ""
-        task = self.task
-        runs = what_runs(self.end, task.serving, first=task.first, current=task.current)
-        lost = not_restored(task.cannot) if self.end.switched else ""
-        return "\n".join(filter(None, (runs, lost)))
+        lost = not_restored(self.task.cannot) if self.end.switched else ""
+        return "\n".join(filter(None, (what_runs(self.end, self.task), lost)))
 
     @property
     def running(self) -> bool:

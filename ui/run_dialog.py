@@ -55,9 +55,8 @@ class RunDialog(QDialog):
         self._stack.addWidget(self.view)
         outer.addWidget(self._stack, 1)
         self.notice = Notice()
-        outer.addWidget(
-            NoticeArea(self.notice)
-        )  # below: what one reads does not jump when the run ends
+        # below: what one reads does not jump when the run ends
+        outer.addWidget(NoticeArea(self.notice))
         row = QHBoxLayout()
         row.setSpacing(10)
         self._copy = button(_("Copy re&port"), self._copy_report, "copy")

@@ -459,7 +459,7 @@ class Wizard(QMainWindow):
 
     def _start_over(self) -> None:
         self.draft.look_again()
-        missing = self.draft.values_missing
+        missing = self.draft.missing_secrets
         if missing or any(problem.blocking for problem in rules.problems(self.draft.request)):
             self._show(self.reachable())  # an answer was taken back since, or never given
         else:

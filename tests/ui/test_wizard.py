@@ -400,6 +400,24 @@ def test_a_run_that_could_not_put_everything_back_is_told_at_the_next_start(
 
 
 @pytest.mark.slow
+def test_deploying_again_leads_to_a_secret_without_a_value(qtbot: QtBot, ready: Wizard) -> None:
+    deploy(qtbot, ready)
+    ready.draft.set("deploy.secrets", ("DB_PASSWORD",))
+    ready.deploy.start_over.emit()
+    assert ready.page.title == "Method"
+
+
+def test_the_server_window_leads_to_a_server_that_is_looked_at(
+    qtbot: QtBot, wizard: Wizard
+) -> None:
+    target = Target("nowhere.invalid", user="deploy")
+    wizard.draft.update(replace(wizard.draft.request, name="hello", targets=(target,)))
+    wizard.windows.wizard_wanted.emit(wizard.draft.request)
+    assert wizard.index == SERVER
+    assert wizard.draft.connecting.running
+    qtbot.waitUntil(lambda: wizard.draft.connecting.error is not None, timeout=PATIENCE)
+
+
 def test_a_folder_without_a_project_leaves_no_tick_at_what_was_answered(
     qtbot: QtBot, ready: Wizard, tmp_path: Path
 ) -> None:

@@ -1,9 +1,17 @@
 """What is said to run after a run that did not succeed."""
 
+from typing import NamedTuple
+
 import pytest
 
 from app.events import Outcome, RunEnded
 from app.outcomes import what_runs
+
+
+class Known(NamedTuple):
+    serving: str = ""
+    current: str = ""
+    first: bool = False
 
 
 @pytest.mark.parametrize(
@@ -23,14 +31,12 @@ def test_what_was_put_back_is_said_to_run(
     outcome: Outcome, serving: str, first: bool, switched: bool, words: str
 ) -> None:
     ended = RunEnded(outcome, switched=switched)
-    assert what_runs(ended, serving, first=first).startswith(words)
+    assert what_runs(ended, Known(serving, first=first)).startswith(words)
 
 
 def test_no_more_is_said_than_is_known() -> None:
     taken_back = RunEnded(Outcome.ROLLED_BACK, switched=True)
-    assert (
-        what_runs(taken_back, "", first=False, current="v1") == "v1 is the current release again."
-    )
-    assert what_runs(RunEnded(Outcome.ROLLED_BACK, switched=True), "", first=False) == ""
+    assert what_runs(taken_back, Known(current="v1")) == "v1 is the current release again."
+    assert what_runs(taken_back, Known()) == ""
     for outcome in (Outcome.SUCCEEDED, Outcome.FAILED_NOT_RESTORED):
-        assert what_runs(RunEnded(outcome), "v1", first=False) == ""
+        assert what_runs(RunEnded(outcome), Known("v1")) == ""

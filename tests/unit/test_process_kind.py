@@ -245,7 +245,7 @@ def test_a_failure_before_the_switch_says_that_what_runs_was_not_touched(
     assert desktop.run(plan) is Outcome.FAILED_RESTORED
     assert not desktop.ended.switched
     assert desktop.served_by() == program
-    assert what_runs(desktop.ended, plan.serving, first=plan.first) == (
+    assert what_runs(desktop.ended, plan) == (
         "v1 was not interrupted: this run did not come to the switch."
     )
 
@@ -319,8 +319,11 @@ def test_stop_and_start(desktop: Desktop, built: Build) -> None:
     status = service.status(desktop.transport, desktop.request, stopped)
     assert (status.state, status.since) == ("stopped", "")
     (release,) = stopped.records.releases
-    words = service.release_words(desktop.request, stopped, release)
-    assert words.startswith("current, but not running")
+    clean = replace(release, dirty=False)  # whatever the checkout is that this is run in
+    words = service.release_words(desktop.request, stopped, clean)
+    assert words == "current, but not running"
+    words = service.release_words(desktop.request, stopped, replace(release, dirty=True))
+    assert words == "current, but not running, uncommitted changes"
     desktop.control("start")
     assert wait_until(lambda: desktop.serves() == "v1")
     program = desktop.served_by()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import os
 import socket
 import ssl
@@ -31,6 +32,7 @@ def test_the_usual_reasons_are_told_in_the_users_language(tmp_path: Path) -> Non
         (socket.gaierror(2, "something else"), "something else"),
         (ValueError("not of the system"), "not of the system"),
         (TimeoutError("timed out"), "Nothing answered in time."),
+        (http.client.RemoteDisconnected("no response"), "The other side cut the connection."),
     ],
 )
 def test_others_speak_for_themselves(error: Exception, words: str) -> None:

@@ -52,9 +52,8 @@ class DeployPage(Page):
         for each in (self._open, self._copy):
             self.notice.buttons.addWidget(each)
         self.notice.buttons.addStretch(1)
-        self.body.addWidget(
-            NoticeArea(self.notice)
-        )  # below: what one reads does not jump when the run ends
+        # below: what one reads does not jump when the run ends
+        self.body.addWidget(NoticeArea(self.notice))
         self.body.addLayout(self._bottom_row())
         self._clock = QTimer(self)
         self._clock.setInterval(500)

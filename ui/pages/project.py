@@ -208,8 +208,8 @@ class ProjectPage(Page):
     def _tell_unfinished(self, path: Path) -> None:
         """Tell, of this project or at the start of any, the run that the window did not see end."""
         known = (each for each in self.draft.settings.projects if path in (each.path, Path()))
-        found = next((each for each in known if each.run), None)
-        if found is None or found.run is None:
+        where, run = next(((each.path, each.run) for each in known if each.run), (path, None))
+        if run is None:
             if "_unfinished" in self.__dict__:
                 self._unfinished.clear()
             return
@@ -218,13 +218,13 @@ class ProjectPage(Page):
                 "Slipway has not seen its end, or could not put everything back. Go to Server and "
                 "connect: there it is finished or taken back."
             )
-            if path == found.path
+            if path == where
             else _(
                 "Slipway has not seen its end, or could not put everything back. Open {path}, "
                 "go to Server and connect: there it is finished or taken back."
-            ).format(path=found.path)
+            ).format(path=where)
         )
-        title = _("“{title}” may be half done").format(title=found.run.title)
+        title = _("“{title}” may be half done").format(title=run.title)
         self._unfinished.say("warning", title, words)
 
     def _show_recent_list(self, wanted: bool) -> None:
